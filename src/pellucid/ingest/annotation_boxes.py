@@ -66,8 +66,7 @@ def settle_boxes(
     shapes = source.box_shapes or STATED_SHAPES
     reject_percent(source, shapes, images, folders, is_located)
     if source.box_shapes is None and unit == source.unit:
-        reject_stated(source, images, is_located)
-        return source, [], []
+        return source, check_stated(source, images, folders, is_located), []
     shape, reason = choose_shape(source, shapes, images, folders, unit, is_located)
     if unit == "fractions" and source.unit == "pixels":
         reason = f"no number exceeds 1; {reason}"
@@ -214,20 +213,33 @@ def inside_share(low: Float64Array, high: Float64Array, sizes: Float64Array) -> 
     return float(is_inside[is_counted].mean())
 
 
-def reject_stated(source: ParsedAnnotations, images: Images, is_located: BoolArray) -> None:
-    """Raise BoxFormatRequiredError if most boxes of a format that states their meaning lie outside
-    their image, as far as its size is known without reading files."""
+def check_stated(
+    source: ParsedAnnotations, images: Images, folders: Sequence[str], is_located: BoolArray
+) -> list[Note]:
+    """A note on boxes outside images whose size the source does not state; some are read.
+
+    Raises:
+        BoxesOutsideImagesError: most boxes of a format that states their meaning lie outside.
+    """
     annotations = source.annotations.take(is_located)
-    if len(annotations) < MIN_ORDERED_BOXES:
-        return
     assert annotations.box is not None
     sizes = np.ones((len(annotations), 2))
     if source.unit == "pixels":
-        rows = annotations.image
-        sizes = np.stack([images.width[rows], images.height[rows]], axis=1).astype(float)
-    share = inside_share(*corner_points("xywh", annotations.box), sizes)
-    if (sizes > 0).all(axis=1).any() and share < MIN_EXPECTED_SHARE:
+        sizes = known_sizes(images, folders, annotations)
+    low, high = corner_points("xywh", annotations.box)
+    is_known = (sizes > 0).all(axis=1)
+    share = inside_share(low, high, sizes)
+    if is_known.any() and share < MIN_EXPECTED_SHARE and len(annotations) >= MIN_ORDERED_BOXES:
         raise BoxesOutsideImagesError(source.path, source.format, share)
+    is_read = is_known & (images.width[annotations.image] <= 0)
+    if source.unit != "pixels" or not is_read.any():
+        return []
+    outside = round((1 - inside_share(low[is_read], high[is_read], sizes[is_read])) * is_read.sum())
+    message = (
+        f"{outside:,} of {format_count(int(is_read.sum()), 'box', 'boxes')} looked at extend "
+        "outside their image: not clipped"
+    )
+    return [Note("outside", message, outside)] if outside else []
 
 
 def reject_outside(

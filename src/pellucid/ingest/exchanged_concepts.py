@@ -13,8 +13,9 @@ from pellucid.ingest.references import Interpretation
 
 BOXES_PER_CONCEPT = 40
 """Most confident boxes of each concept that are compared."""
-MIN_OVERLAPPING = 10
-"""Boxes of a concept that must overlap an annotation, to say anything about it."""
+MIN_OVERLAPPING, MIN_TOGETHER = 5, 16
+"""Boxes of a concept that must overlap an annotation, to say anything about it, and of all that
+are exchanged."""
 MIN_OTHER_SHARE, MAX_OWN_SHARE = 0.8, 0.1
 """Of these boxes, the share that overlaps the other concept, and their own, if exchanged."""
 
@@ -27,6 +28,7 @@ def exchanged_concepts(
     per_concept = replace(agreement, confident_rows=rows_of_each_concept(agreement.source))
     counts = per_concept.concept_counts(image_refs)
     other: dict[int, int] = {}
+    overlapping_boxes: dict[int, int] = {}
     for key, concept in enumerate(concept_refs.positions.tolist()):
         overlapping = counts[key].sum()
         best = int(counts[key].argmax())
@@ -38,7 +40,10 @@ def exchanged_concepts(
             and counts[key, concept] <= MAX_OWN_SHARE * overlapping
         ):
             other[concept] = best
-    return closed_part(other)
+            overlapping_boxes[concept] = int(overlapping)
+    exchanged = closed_part(other)
+    box_count = sum(overlapping_boxes[concept] for concept in exchanged)
+    return exchanged if box_count >= MIN_TOGETHER else {}
 
 
 def rows_of_each_concept(source: ParsedPredictions) -> Int64Array:

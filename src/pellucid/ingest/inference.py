@@ -94,6 +94,7 @@ def resolve_references(
     Raises AmbiguousInterpretationError, with the option to set, if two are too close.
     """
     evidence = Evidence(source, images, annotations, len(concepts), folders)
+    as_written = source
     image_candidates = image_interpretations(source, images, is_candidate)
     image_choice, tried = choose_image_refs(source, image_candidates, overrides.image_ids)
     concept_candidates = concept_interpretations(source, concepts)
@@ -128,13 +129,39 @@ def resolve_references(
             reject_other_numbering(agreement, image_choice.refs, concept_choice.refs, concepts)
             notes = check_exchanged(agreement, image_choice.refs, concept_choice.refs, concepts)
             concept_choice = replace(concept_choice, notes=[*concept_choice.notes, *notes])
+    notes = [
+        *image_choice.notes,
+        *other_folder_notes(as_written.image_keys, image_choice.refs, images),
+        *box_notes(box_inferences),
+        *concept_choice.notes,
+    ]
     return ResolvedReferences(
         source,
         image_choice.refs,
         concept_choice.refs,
-        [*image_choice.notes, *box_notes(box_inferences), *concept_choice.notes],
+        notes,
         [image_choice.inference, *box_inferences, concept_choice.inference],
     )
+
+
+def other_folder_notes(
+    keys: Sequence[str], image_refs: Interpretation, images: Images
+) -> list[Note]:
+    """A warning on keys that are read as an image of another folder."""
+    pairs = [
+        (key, str(images.path[row]))
+        for key, row in zip(keys, image_refs.positions.tolist(), strict=True)
+        if row >= 0 and "/" in key and "/" in str(images.path[row])
+    ]
+    others = [(key, path) for key, path in pairs if key.split("/")[-2] != path.split("/")[-2]]
+    if not others:
+        return []
+    key, path = others[0]
+    message = (
+        f"{format_count(len(others), 'image')} matched by {image_refs.name}, in another folder "
+        f"('{key}' is read as '{path}')"
+    )
+    return [Note("other_folder", message, len(others))]
 
 
 def read_boxes(
@@ -285,7 +312,8 @@ def compare_concept_refs(
         notes += choice.notes
         share = rival_share
     any_share = agreement.any_concept_share(image_refs, choice.refs)
-    if any_share >= 0.1 and share * MUCH_BETTER_RATIO < any_share:
+    ratio = MIN_NUMBERING_RATIO if are_numbers(agreement.source.concept_keys) else MUCH_BETTER_RATIO
+    if any_share >= 0.1 and share * ratio < any_share:
         message = (
             f"{any_share:.0%} of confident boxes overlap an annotation, but only {share:.0%} "
             f"overlap one of the same concept: check the concept ids (read as "

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.keypoints import StatedKeypoints
+from pellucid.core.keypoints import VISIBLE, StatedKeypoints
 from pellucid.core.outlines import encode_keypoints
 from pellucid.core.tables import (
     PARTIAL,
     UNANNOTATED,
     Annotations,
+    Float64Array,
     Images,
     Int32Array,
     Kind,
@@ -44,6 +46,7 @@ from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOpti
 from pellucid.formats.readers.coco_categories import CocoId
 from pellucid.formats.readers.coco_keypoints import box_of_keypoints, check_points
 from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentation, turned_box
+from pellucid.formats.shape_agreement import MAX_SHAPES, shape_notes
 
 NAME = "coco"
 
@@ -67,7 +70,7 @@ class CocoAnnotation(msgspec.Struct):
     image_id: CocoId
     category_id: CocoId
     bbox: list[float] | None = None
-    iscrowd: int | bool = 0
+    iscrowd: int | bool | None = 0
     area: float | None = None
     segmentation: Any = None
     keypoints: list[float] | None = None
@@ -82,6 +85,7 @@ class CocoAnnotation(msgspec.Struct):
 class CocoCategory(msgspec.Struct):
     id: CocoId
     name: str
+    keypoints: list[str] | None = None
     skeleton: list[tuple[int, int]] | None = None
     sigmas: list[float] | None = None
     """Of its keypoints: not in COCO, whose sigmas are in its evaluation."""
@@ -93,6 +97,7 @@ class CocoFile(msgspec.Struct):
     categories: list[CocoCategory]
 
 
+VISIBILITIES = (0, 1, 2)
 COCO_KEYS = "images|annotations|categories|licenses|info"
 
 
@@ -300,6 +305,7 @@ def box_annotations(
             f"{outline_count:,} outlines or masks without a bbox: their boxes are those around them"
         )
         notes.append(Note("polygons", message, outline_count, "info"))
+    notes += segmentation_notes(used, boxes)
     crowd = np.array([bool(annotation.iscrowd) for annotation in used], bool)
     return Annotations(
         image_indexes[used_rows],
@@ -310,6 +316,29 @@ def box_annotations(
         areas,
         outline_texts(path, document, used_rows.tolist()),
     ), notes
+
+
+def segmentation_notes(annotations: Sequence[CocoAnnotation], boxes: Float64Array) -> list[Note]:
+    """Notes on segmentations that cannot be read, and on those that are not in their box."""
+    unread = sum(
+        bool(annotation.segmentation)
+        and not is_polygons(annotation.segmentation)
+        and not is_encoded_mask(annotation.segmentation)
+        for annotation in annotations
+    )
+    message = (
+        f"{format_count(unread, 'segmentation')} not read: expected polygons [[x, y, x, y, ...]] "
+        'of at least three points, or {"size": [height, width], "counts": ...}'
+    )
+    notes = [Note("segmentation", message, unread)] if unread else []
+    shaped = [row for row, one in enumerate(annotations) if one.bbox and one.segmentation]
+    rows = shaped[:: max(1, len(shaped) // MAX_SHAPES)]
+    extents = [box_of_segmentation(annotations[row].segmentation) for row in rows]
+    known = [(row, extent) for row, extent in zip(rows, extents, strict=True) if extent]
+    if known:
+        stated = boxes[[row for row, _ in known]]
+        notes += shape_notes(stated, np.array([extent for _, extent in known], float))
+    return notes
 
 
 def unlocated_notes(
@@ -375,7 +404,20 @@ def stated_keypoints(
     """The keypoints of an annotation. With `num_keypoints` 0 none is labelled, whatever they say,
     as pycocotools has it."""
     location = f"$.annotations[{row}].keypoints"
-    points = check_points(path, location, annotation.keypoints or [])
+    numbers = annotation.keypoints or []
+    if category.keypoints and len(numbers) == 2 * len(category.keypoints):
+        visible = float(VISIBLE)
+        pairs = zip(numbers[::2], numbers[1::2], strict=True)
+        numbers = [number for x, y in pairs for number in (x, y, visible)]
+    points = check_points(path, location, numbers)
+    odd = next((number for number in points[2::3] if number not in VISIBILITIES), None)
+    if odd is not None:
+        raise InvalidRecordError(
+            path,
+            location,
+            f"the visibility of a keypoint is {odd:g}",
+            "Write x, y and visibility (0, 1 or 2) of each keypoint, in pixels.",
+        )
     count = len(points) // 3
     if annotation.num_keypoints == 0:
         points[2::3] = [0.0] * count

@@ -9,10 +9,18 @@ import msgspec
 import numpy as np
 
 from pellucid.core.masks import Masks, create_masks, encode_counts
-from pellucid.core.tables import Float64Array, Int32Array, Int64Array, StringArray, string_column
+from pellucid.core.tables import (
+    BoolArray,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    StringArray,
+    string_column,
+)
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import (
     ImageKeyKind,
+    Note,
     ParsedPredictions,
     encode_ids,
     validate_predictions,
@@ -26,6 +34,7 @@ from pellucid.formats.readers.coco_categories import (
     require_category,
 )
 from pellucid.formats.readers.coco_shapes import box_of_polygons
+from pellucid.formats.shape_agreement import MAX_SHAPES, shape_notes
 
 
 class EncodedMask(msgspec.Struct):
@@ -105,6 +114,7 @@ def build_masked(path: Path, format_name: str, columns: MaskedColumns) -> Parsed
         for row in drawn.tolist():
             box[row] = box_of_polygons(msgspec.json.decode(columns.outline[row]))
     area[drawn] = np.nan
+    notes = disagreement_notes(columns, measures.box, has_box, has_mask)
     image_keys, image = columns.image
     concept_keys, concept = columns.concept
     return validate_predictions(
@@ -120,12 +130,30 @@ def build_masked(path: Path, format_name: str, columns: MaskedColumns) -> Parsed
             box,
             "pixels",
             range(len(columns.score)),
+            notes=notes,
             image_key_kind=columns.image_key_kind,
             mask=columns.mask if len(columns.mask.text) else None,
             outline=columns.outline,
             area=None if has_box.all() else area,
         )
     )
+
+
+def disagreement_notes(
+    columns: MaskedColumns, mask_box: Float64Array, has_box: BoolArray, has_mask: BoolArray
+) -> list[Note]:
+    """A warning if masks or polygons are not in the boxes that the records state."""
+    rows = np.flatnonzero(has_box & has_mask)
+    if len(rows):
+        return shape_notes(columns.box[rows], mask_box[rows])
+    if columns.outline is None:
+        return []
+    rows = np.flatnonzero(has_box & (columns.outline != ""))
+    rows = rows[:: max(1, len(rows) // MAX_SHAPES)]
+    extents = [box_of_polygons(msgspec.json.decode(columns.outline[row])) for row in rows.tolist()]
+    known = [place for place, extent in enumerate(extents) if extent]
+    stated = np.array([extents[place] for place in known], float).reshape(-1, 4)
+    return shape_notes(columns.box[rows[known]], stated)
 
 
 def stated_boxes(path: Path, results: list[MaskedResult]) -> Float64Array:

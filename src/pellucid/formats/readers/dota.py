@@ -3,6 +3,7 @@ as bounding boxes, with a note."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
@@ -28,7 +29,7 @@ def matches(probe: Probe) -> bool:
 def is_dota_line(line: str) -> bool:
     fields = line.split()
     return (
-        len(fields) in (9, 10)
+        len(fields) >= 9
         and all(is_number(field) for field in fields[:8])
         and not is_number(fields[8])
     )
@@ -58,16 +59,17 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 ),
                 f"line {line_number}",
             )
+            concept, difficulty = concept_and_difficulty(fields[8:])
             coordinates = [
                 parse_number(field, file, location, "corner coordinate") for field in fields[:8]
             ]
             points = list(zip(coordinates[::2], coordinates[1::2], strict=True))
             builder.add_outline(
                 image,
-                fields[8],
+                concept,
                 points,
                 f"{file.name} {location}",
-                ignore=fields[9:10] == ["1"],
+                ignore=difficulty == "1",
                 keep_outline=True,
             )
             oriented_count += 1
@@ -77,6 +79,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         f"{oriented_count:,} oriented boxes: their upright boxes are those around them",
     )
     return builder.build(options.kind)
+
+
+def concept_and_difficulty(words: Sequence[str]) -> tuple[str, str]:
+    """The concept, which may be of several words, and the number behind it, '' if there is
+    none."""
+    if len(words) > 1 and words[-1].isdecimal():
+        return " ".join(words[:-1]), words[-1]
+    return " ".join(words), ""
 
 
 def find_picture(root: Path, stem: str) -> str:

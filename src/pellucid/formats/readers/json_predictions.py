@@ -124,11 +124,18 @@ def folder_rows(probe: Probe) -> Iterator[dict[str, Any]]:
         path = probe.path / file_name
         document = read_document(path, probe.read_head(file_name))
         image = Path(file_name).with_suffix("").as_posix()
+        if isinstance(document, list) and all(map(names_image, document)):
+            yield from rows_of(path, document)
+            continue
         if isinstance(document, list):
             document = {"predictions": document}
         if isinstance(document, Mapping) and image_key(document) is None:
             document = {**document, IMAGE_COLUMN: image}
         yield from rows_of(path, document)
+
+
+def names_image(record: Any) -> bool:
+    return isinstance(record, Mapping) and image_key(record) is not None
 
 
 def rows_of(path: Path, document: Any) -> list[dict[str, Any]]:

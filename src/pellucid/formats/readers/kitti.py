@@ -3,13 +3,15 @@ every concept (Geiger et al., 2012)."""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import is_number, parse_number, read_lines, split_fields
+from pellucid.formats.parsing import is_number, parse_number, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "kitti"
@@ -26,12 +28,16 @@ def matches(probe: Probe) -> bool:
 
 
 def is_kitti_line(line: str) -> bool:
+    return parse_line(line) is not None
+
+
+def parse_line(line: str) -> tuple[str, list[str]] | None:
+    """The concept, which may be of several words, and the 14 numbers behind it, or 15 with a
+    score; None for another line."""
     fields = line.split()
-    return (
-        len(fields) in (15, 16)
-        and not is_number(fields[0])
-        and all(is_number(field) for field in fields[1:])
-    )
+    count = len(list(takewhile(is_number, reversed(fields))))
+    concept = " ".join(fields[: len(fields) - count])
+    return (concept, fields[-count:]) if concept and count in (14, 15) else None
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -47,25 +53,27 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             find_image_name(file, options), split=split, image_id=file.stem
         )
         for line_number, line in read_lines(file):
-            fields = split_fields(
-                line,
-                15,
-                file,
-                line_number,
-                "type truncated occluded alpha left top right bottom and seven more",
-            )
             location = f"line {line_number}"
+            parsed = parse_line(line)
+            if parsed is None:
+                raise InvalidRecordError(
+                    file,
+                    location,
+                    f"'{line[:60]}'",
+                    "Expected type truncated occluded alpha left top right bottom and seven more.",
+                )
+            concept, numbers = parsed
             x_min, y_min, x_max, y_max = (
-                parse_number(field, file, location, "box coordinate") for field in fields[4:8]
+                parse_number(field, file, location, "box coordinate") for field in numbers[3:7]
             )
-            if fields[0] == DONT_CARE:
+            if concept == DONT_CARE:
                 ignored_regions.append(
                     (image, (x_min, y_min, x_max, y_max), f"{file.name} {location}")
                 )
             else:
-                concept_names.add(fields[0])
+                concept_names.add(concept)
                 builder.add_corners(
-                    image, fields[0], (x_min, y_min, x_max, y_max), f"{file.name} {location}"
+                    image, concept, (x_min, y_min, x_max, y_max), f"{file.name} {location}"
                 )
     for image, corners, location in ignored_regions:
         for concept_name in sorted(concept_names):

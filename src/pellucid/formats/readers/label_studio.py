@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pellucid.core.errors import summarize_names
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Kind
 from pellucid.core.urls import is_remote
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import (
+    Note,
     ParsedAnnotations,
     ParsedPredictions,
 )
@@ -358,6 +359,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "task")
     model_versions: dict[str, None] = {}
     prediction_count = 0
+    counts: list[tuple[int, int]] = []
     for task_index, task in enumerate(tasks):
         location = f"$[{task_index}].predictions"
         for prediction_record in expect_list(task.get("predictions"), probe.path, location):
@@ -365,12 +367,24 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             prediction_count += 1
             model_versions[str(prediction.get("model_version") or "")] = None
             image_path = task_image_path(probe, task, f"$[{task_index}]", options)
-            add_prediction_results(builder, probe, prediction, image_path, task_index, options.kind)
+            counts.append(
+                add_prediction_results(
+                    builder, probe, prediction, image_path, task_index, options.kind
+                )
+            )
     if len(model_versions) > 1:
         raise MultipleModelsError(probe.path, summarize_names(model_versions))
     if not prediction_count:
         raise EmptyPredictionsError(probe.path, 'no task has "predictions"')
-    return builder.build(options.kind)
+    own_count, shared_count = (sum(column) for column in zip(*counts, strict=True))
+    predictions = builder.build(options.kind)
+    if own_count and shared_count:
+        message = (
+            f"{format_count(shared_count, 'region')} without a score of their own: they have that "
+            "of the whole prediction"
+        )
+        predictions.notes.append(Note("shared_score", message, shared_count))
+    return predictions
 
 
 def add_prediction_results(
@@ -380,15 +394,19 @@ def add_prediction_results(
     image_path: str,
     task_index: int,
     kind: Kind | None,
-) -> None:
+) -> tuple[int, int]:
     """Add the regions or choices of one prediction; values that are no regions are not
-    detections."""
+    detections. Returns how many have a score of their own, and how many that of the prediction."""
     location = f"$[{task_index}].predictions"
     image_index = builder.add_image(image_path)
+    own_count = shared_count = 0
     for result_record in expect_list(prediction.get("result"), probe.path, location):
         result = expect_object(result_record, probe.path, location)
         result_value = expect_object(result.get("value"), probe.path, location)
-        raw_score = result.get("score", prediction.get("score", result_value.get("score")))
+        own_score = result.get("score", result_value.get("score"))
+        shared_count += own_score is None
+        own_count += own_score is not None
+        raw_score = prediction.get("score") if own_score is None else own_score
         score = parse_number(raw_score, probe.path, location, "score")
         image_size = result_image_size(probe, result, location)
         outline = region_outline(probe, result_value, *image_size, location)
@@ -398,6 +416,7 @@ def add_prediction_results(
         is_polygon = is_shape(result_value)
         for concept in result_concepts(result_value):
             builder.add(image_index, concept, score, box, task_index, outline if is_polygon else ())
+    return own_count, shared_count
 
 
 def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:

@@ -102,7 +102,11 @@ def json_regions(path: Path) -> Iterator[Region]:
         yield Region(file_name, None, {}, location)
         stated = image.get("regions") or []
         # VIA 1 numbers the regions: {"0": {...}}
-        regions: Iterable[Any] = stated.values() if isinstance(stated, dict) else stated
+        regions: Iterable[Any] = (
+            stated.values()
+            if isinstance(stated, dict)
+            else expect_list(stated, path, f"{location}.regions")
+        )
         for index, region in enumerate(regions):
             place = f"{location}.regions[{index}]"
             fields = expect_object(region, path, place)

@@ -90,13 +90,15 @@ def split_entries(settings: Mapping[str, Any]) -> list[tuple[str, int]]:
 @dataclass
 class ListedImages:
     """The images of the splits. label_files: None for an image without one · label_folders: where
-    they were looked for · first_candidate: the first file looked for."""
+    they were looked for · first_candidate: the first file looked for · missing: entries of the
+    settings that are not there."""
 
     paths: list[str] = field(default_factory=list)
     splits: list[int] = field(default_factory=list)
     label_files: list[Path | None] = field(default_factory=list)
     label_folders: set[Path] = field(default_factory=set)
     first_candidate: Path | None = None
+    missing: list[str] = field(default_factory=list)
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -124,8 +126,14 @@ def list_images(
     """path: of the settings · root: of the dataset · image_folder: that image paths are relative
     to."""
     listed = ListedImages()
+    missing: list[FileMissingError] = []
     for entry, split_index in split_entries(settings):
-        base_folder, image_files = list_entry_images(path, entry, root, image_folder)
+        try:
+            base_folder, image_files = list_entry_images(path, entry, root, image_folder)
+        except FileMissingError as error:  # Roboflow names a test folder that may not be there
+            missing.append(error)
+            listed.missing.append(entry)
+            continue
         labels = find_label_files(base_folder, image_files, path.parent, root, entry)
         if image_files and listed.first_candidate is None:
             listed.first_candidate = candidate_label_files(
@@ -135,6 +143,8 @@ def list_images(
         listed.splits += [split_index] * len(image_files)
         listed.label_files += [labels.by_image.get(file) for file in image_files]
         listed.label_folders |= labels.folders
+    if missing and not listed.paths:
+        raise missing[0]
     return listed
 
 
@@ -161,6 +171,9 @@ def build_annotations(
     """Parse label files. pose: of the keypoints behind each box."""
     orphan_labels = orphan_label_files(listed.label_folders, listed.label_files)
     notes = label_file_notes(listed.paths, listed.label_files, orphan_labels)
+    if listed.missing:
+        message = f"{summarize_names(listed.missing)} of {path.name} not there: left out"
+        notes.append(Note("missing_split", message, len(listed.missing)))
     lines = [
         LabelLine(image_index, *line)
         for image_index, label_file in enumerate(listed.label_files)

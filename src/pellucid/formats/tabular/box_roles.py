@@ -85,6 +85,7 @@ def find_box_columns(
             return shapes[0], image_size_columns(plain_parts(marked)), ()
         if len(shapes) > 1:
             raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
+        unread += [c for parts in layout_parts(marked) for c in stated_columns(reader, parts)]
         unread += [name.column for name in lists]
         unread += unread_coordinates(reader, marked)
         unread += [name.column for name in marked if holds_shapes(reader, name)]
@@ -114,6 +115,19 @@ def find_named_layouts(
                 reader.path, "box", [", ".join(columns) for columns in distinct], LAYOUT_OPTIONS
             )
     return by_reading[0], {**merged, **plain}
+
+
+def stated_columns(reader: TableReader, parts: Mapping[str, str]) -> list[str]:
+    """The columns that are named like the four of a box and hold texts, such as `12px`."""
+    layouts = find_layouts(parts)
+    columns = layouts[0].columns if layouts else ()
+    texts = [c for c in columns if not reader.is_numeric_or_empty(c) and has_digit(reader, c)]
+    return list(columns) if len(columns) == 4 and len(texts) == 4 else []
+
+
+def has_digit(reader: TableReader, column: str) -> bool:
+    cells = [cell for cell in reader.first_texts(column) if cell]
+    return bool(cells) and all(cell[0].isdigit() for cell in cells)
 
 
 def have_numbers(reader: TableReader, columns: Sequence[str]) -> bool:

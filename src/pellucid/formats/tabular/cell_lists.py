@@ -10,6 +10,8 @@ from pellucid.formats.errors import AmbiguousSeparatorError, InvalidRecordError
 from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
 
 SEPARATORS = "|\n;,/+ "
+RARE_SEPARATORS = "&:\t-_"
+"""Separators that are asked for if parts recur."""
 NEVER_IN_NAMES = "|\n"
 NO_SEPARATOR = "none"
 UNIT_SEPARATOR = "\x1f"
@@ -35,7 +37,8 @@ def find_separator(
     distinct_cells = sorted({cell for cell in cells if cell})
     if any(UNIT_SEPARATOR in cell for cell in distinct_cells):
         return UNIT_SEPARATOR
-    list_cells = [cell for cell in distinct_cells if is_list_cell(cell)]
+    are_tuples = all(is_tuple(cell) for cell in distinct_cells)
+    list_cells = [cell for cell in distinct_cells if are_tuples or is_list_cell(cell)]
     if list_cells:
         reject_unclear_lists(path, column, distinct_cells, list_cells)
         return LIST_CELL
@@ -52,14 +55,50 @@ def find_separator(
         joined_cells = [cell for cell in distinct_cells if separator in cell]
         if not joined_cells:
             continue
+        reject_flag_cells(path, column, distinct_cells, separator)
         if separator in NEVER_IN_NAMES or (announces_lists and separator in ";,"):
+            reject_second_separator(path, column, distinct_cells, separator)
             return separator
         recurs = do_parts_recur(distinct_cells, separator)
         if announces_lists and recurs:
             return separator
         if announces_lists or recurs:
             raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
+    for separator in RARE_SEPARATORS if announces_lists else "":
+        joined_cells = [cell for cell in distinct_cells if separator in cell]
+        if joined_cells and do_parts_recur(distinct_cells, separator):
+            raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
     return None
+
+
+def reject_flag_cells(
+    path: str, column: str, distinct_cells: Sequence[str], separator: str
+) -> None:
+    """Raise InvalidRecordError if each cell is a vector of 0 and 1, such as `1 0 1`."""
+    vectors = [cell.strip().split(separator) for cell in distinct_cells]
+    lengths = {len(vector) for vector in vectors}
+    if lengths != {1} and len(lengths) == 1 and {p for v in vectors for p in v} <= {"0", "1"}:
+        raise flag_list_error(path, column, distinct_cells[0])
+
+
+def reject_second_separator(
+    path: str, column: str, distinct_cells: Sequence[str], separator: str
+) -> None:
+    """Raise AmbiguousSeparatorError if parts are joined by another separator."""
+    parts = sorted({part for cell in distinct_cells for part in split_cell(cell, separator)})
+    for other in "|;,":
+        joined = [part for part in parts if other in part]
+        if other != separator and joined and do_parts_recur(parts, other):
+            raise AmbiguousSeparatorError(path, column, joined[0], other)
+
+
+def flag_list_error(path: str, column: str, cell: str) -> InvalidRecordError:
+    return InvalidRecordError(
+        path,
+        f"column {column}",
+        f"'{cell}' is a list of 0 and 1, without the names of the concepts",
+        "Write the names, or one column of 0 and 1 per concept.",
+    )
 
 
 def reject_unclear_lists(
@@ -78,12 +117,7 @@ def reject_unclear_lists(
     if {item for row in items for item in row} <= {"0", "1", "0.0", "1.0"} and any(
         len(row) > 1 for row in items
     ):
-        raise InvalidRecordError(
-            path,
-            f"column {column}",
-            f"'{list_cells[0]}' is a list of 0 and 1, without the names of the concepts",
-            "Write the names, or one column of 0 and 1 per concept.",
-        )
+        raise flag_list_error(path, column, list_cells[0])
 
 
 def do_parts_recur(distinct_cells: Sequence[str], separator: str) -> bool:
@@ -107,6 +141,10 @@ def is_list_cell(cell: str) -> bool:
     return is_bracketed and not is_mapping(cell)
 
 
+def is_tuple(cell: str) -> bool:
+    return (cell[:1], cell[-1:]) == ("(", ")")
+
+
 def is_mapping(cell: str) -> bool:
     return (cell[:1], cell[-1:]) == ("{", "}") and (":" in cell or "=" in cell)
 
@@ -124,7 +162,7 @@ def split_cell(cell: str, separator: str | None) -> list[str]:
 
 def parse_list_cell(cell: str) -> list[str]:
     """The items of a Python or JSON list or set, or of an array as NumPy prints it."""
-    inside = cell.strip("[]{} \n")
+    inside = cell.strip("[]{}() \n")
     quoted = re.findall(r"'([^']*)'|\"([^\"]*)\"", inside)
     if quoted:
         return [single or double for single, double in quoted]

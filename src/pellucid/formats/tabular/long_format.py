@@ -29,6 +29,7 @@ from pellucid.formats.dataset import (
     require_split,
 )
 from pellucid.formats.errors import MultipleConceptsError, SplitConflictError
+from pellucid.formats.tabular.column_names import IMAGE_NAMES, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, split_of_cell
 from pellucid.formats.tabular.reader import TableReader
 
@@ -111,6 +112,7 @@ def build_table_annotations(
         read_image_splits(reader, roles, image_paths, image_indexes),
         stated,
         *read_image_sizes(reader, roles, image_indexes, len(image_paths)),
+        image_ids=read_image_ids(reader, roles, image_indexes, len(image_paths)),
         metadata=metadata,
     )
     concept_indexes = np.array(
@@ -138,6 +140,24 @@ def build_table_annotations(
         [*long_rows.notes, *notes, column_note],
         box_shapes=long_rows.box_shapes,
     )
+
+
+def read_image_ids(
+    reader: TableReader, roles: ColumnRoles, image_indexes: Any, image_count: int
+) -> list[str] | None:
+    """The ids of the images, if a column beside their paths numbers them."""
+    assert roles.image is not None
+    accepted = {name for tier in IMAGE_NAMES[1:] for name in tier}
+    for column in roles.unassigned_columns(reader):
+        is_id = parse_column_name(column).rest in accepted
+        if is_id and not reader.is_empty(column) and reader.is_one_to_one(roles.image, column):
+            ids = [""] * image_count
+            for image_index, text in zip(
+                image_indexes.tolist(), reader.text_column(column), strict=True
+            ):
+                ids[image_index] = str(text)
+            return ids
+    return None
 
 
 def read_image_sizes(
