@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import toys
 from pellucid import _native as kernel
 from pellucid.core.errors import PellucidError
+from pellucid.formats.probe import ReadOptions, probe_source
 from pellucid.formats.readers import coco_results
 
 NUMBER = st.one_of(
@@ -173,3 +174,11 @@ def test_keypoints_of_results_without_annotated_ones_are_named(workspace, tmp_pa
     del record["bbox"], points["keypoints"]
     with pytest.raises(PellucidError, match=r"found 0 numbers"):
         view.start("n").add_predictions(toys.results(tmp_path, [record | points]))
+
+
+def test_an_error_that_the_parser_cuts_within_a_character(tmp_path):
+    odd = [[[], 1.5567458209272689e109, [None, None, "0\x07\x80\x80"]], 1, 2, 3]
+    rows = [{"image_id": 1, "category_id": 1, "bbox": odd, "score": 0.5}]
+    path = toys.write(tmp_path / "results.json", json.dumps(rows))
+    with pytest.raises(PellucidError, match=r"expected `float`.*bbox"):
+        coco_results.read(probe_source(path), ReadOptions("detection"))

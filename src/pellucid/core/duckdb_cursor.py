@@ -34,6 +34,14 @@ class ProcessDatabase:
             self._connection = None
 
 
+def query_errors() -> tuple[type[Exception], ...]:
+    """What a query on a file may raise. DuckDB cuts the text of its errors, also within a
+    character, which Python then cannot decode."""
+    import duckdb
+
+    return duckdb.Error, UnicodeDecodeError
+
+
 _database = ProcessDatabase()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_database.close)

@@ -301,7 +301,32 @@ def read_annotation_file(
     if count := probe.ignored_file_count:
         message = f"{format_count(count, 'hidden, system or special file')} in the folder not read"
         annotations.notes.append(Note("system_files", message, count, "info"))
+    if format is None and probe.is_dir:
+        annotations.notes.extend(other_format_notes(probe, reader))
     return annotations
+
+
+OWN_FILES = ("coco", "voc", "yolo", "labelme", "createml", "cvat", "via", "label-studio", "vott")
+"""Formats whose files are of no other format."""
+
+
+def other_format_notes(folder: Probe, chosen: AnnotationFormat) -> list[Note]:
+    """A warning if a folder has annotation files of another format than the one that is read."""
+    if chosen.name not in OWN_FILES:
+        return []
+    others = [
+        reader.name
+        for reader in READERS
+        if reader.name in OWN_FILES and reader.name != chosen.name and reader.matches(folder)
+    ]
+    if not others:
+        return []
+    options = " or ".join(f"--format {name}" for name in others)
+    message = (
+        f"read as {chosen.name}; the folder also has files of {summarize_names(others)}, not read. "
+        f"Specify {options} to read these"
+    )
+    return [Note("other_format", message, len(others))]
 
 
 def matches_source(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.duckdb_cursor import open_cursor, query_errors
 
 IMAGE_COLUMNS = ("image", "img")
 """Preferred among several columns of images."""
@@ -23,15 +23,13 @@ def parquet_location(location: str) -> tuple[Path, int] | None:
 
 def parquet_column_types(path: Path) -> dict[str, str]:
     """The SQL type of each column, none if the file cannot be read."""
-    import duckdb
-
     try:
         with open_cursor() as connection:
             column_rows = connection.execute(
                 "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)",
                 [escape_pattern(path)],
             ).fetchall()
-    except duckdb.Error:
+    except query_errors():
         return {}
     return {column_name: column_type for column_name, column_type, *_ in column_rows}
 
@@ -48,8 +46,6 @@ def find_image_columns(column_types: dict[str, str]) -> list[str]:
 
 def read_parquet_image(table_path: Path, row_number: int) -> bytes:
     """The bytes of one image; raises OSError."""
-    import duckdb
-
     columns = find_image_columns(parquet_column_types(table_path))
     if not columns:
         raise FileNotFoundError(f"No images in {table_path}")
@@ -60,7 +56,7 @@ def read_parquet_image(table_path: Path, row_number: int) -> bytes:
     try:
         with open_cursor() as connection:
             record = connection.execute(query, [escape_pattern(table_path), row_number]).fetchone()
-    except duckdb.Error as error:
+    except query_errors() as error:
         raise OSError(str(error)) from error
     if record is None or record[0] is None:
         raise FileNotFoundError(f"No image in row {row_number} of {table_path}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import FileMissingError
 from pellucid.core.files import atomic_write
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
@@ -177,8 +177,6 @@ def read_vector_array(
 
 
 def read_vector_table(path: Path) -> Embeddings:
-    import duckdb
-
     reader = "read_parquet" if path.suffix.lower() == ".parquet" else "read_csv"
     try:
         with open_cursor() as connection:
@@ -208,7 +206,7 @@ def read_vector_table(path: Path) -> Embeddings:
             select_list = ", ".join(expressions)
             query = f"SELECT {select_list} FROM {reader}(?, hive_partitioning = false)"
             records = connection.execute(query, [escape_glob(path)]).fetchall()
-    except duckdb.Error as error:
+    except query_errors() as error:
         raise InvalidEmbeddingsError(
             path,
             str(error).split("\n", maxsplit=1)[0],

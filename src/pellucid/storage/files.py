@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import numpy as np
 
-from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.formats.tabular.reader import escape_glob
@@ -124,8 +124,6 @@ def reject_remote(folder: Path) -> None:
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     """Write columns (NumPy arrays of equal length) as Parquet, synced to disk."""
-    import duckdb
-
     try:
         with atomic_write(path, locked=True) as temp_path, open_cursor() as connection:
             connection.register("given", dict(columns))
@@ -134,14 +132,12 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
                 f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )
             sync_to_disk(temp_path)
-    except duckdb.Error as error:
+    except query_errors() as error:
         raise WriteError(path, str(error).split("\n", maxsplit=1)[0]) from error
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """The columns of a Parquet file as NumPy arrays, in row order; NaN for NULL."""
-    import duckdb
-
     if mirror := find_mirror(path):
         mirror.fetch(path)
     try:
@@ -153,7 +149,7 @@ def read_table(path: Path) -> dict[str, Any]:
                 column_name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column
                 for column_name, column in columns.items()
             }
-    except duckdb.Error as error:
+    except query_errors() as error:
         raise MalformedFileError(
             path, f"is not a readable Parquet table: {str(error).split(chr(10), maxsplit=1)[0]}"
         ) from error

@@ -148,6 +148,23 @@ def annotation_files(probe: Probe) -> list[str]:
     )
 
 
+OTHER_TASKS = ("captions", "person_keypoints", "panoptic", "stuff", "image_info")
+"""How the files begin that COCO ships for other tasks, of the same images."""
+
+
+def unread_files(probe: Probe) -> list[str]:
+    """Files of annotations that are left out, as others are named `instances`."""
+    chosen = annotation_files(probe)
+    return [
+        file_name
+        for file_name in probe.files_with_suffix(".json")
+        if file_name not in chosen
+        and not file_name.rsplit("/", maxsplit=1)[-1].startswith(OTHER_TASKS)
+        and is_coco(head := probe.read_head(file_name))
+        and '"annotations"' in head
+    ]
+
+
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Boxes with their concepts; `iscrowd` becomes an ignored region. A file without boxes gives
     tags.
@@ -254,6 +271,9 @@ def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         builder.add_annotations(
             split_source, [f"{folder_prefix}{path}" for path in split_source.images.path], file_name
         )
+    if unread := unread_files(probe):
+        message = f"not read beside instances*.json: {summarize_names(unread)}"
+        builder.notes.append(Note("files_not_read", message, len(unread)))
     annotations = builder.build(options.kind, list(concept_ids), list(concept_ids.values()))
     has_boxes = annotations.annotations.box is not None
     return replace(annotations, box_shapes=COCO_SHAPES if has_boxes else None)

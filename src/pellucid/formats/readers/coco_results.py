@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from pellucid import _native
-from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.masks import Masks, concat_masks
 from pellucid.formats.dataset import (
@@ -214,8 +214,6 @@ def parse_chunk(
 
 def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     """Parse any valid JSON file with DuckDB."""
-    import duckdb
-
     with path.open("rb") as file:
         head = file.read(4096)
     has_file_names, has_names = (
@@ -235,7 +233,7 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
                 )
             )
             columns = query_columns(connection)
-    except duckdb.Error as error:
+    except query_errors() as error:
         parse_json(path, list[CocoResult], "COCO results")  # raises a more precise error, if it can
         raise MalformedFileError(path, str(error).split("\n", maxsplit=1)[0]) from error
     check_columns(path, columns)

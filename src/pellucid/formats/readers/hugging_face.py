@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
@@ -148,8 +148,6 @@ def table_rows(
     table_file: Path, image_column: str, columns: Sequence[str]
 ) -> Iterator[tuple[str, Fields]]:
     """Of each row the path of its image, if stated, and the columns."""
-    import duckdb
-
     select_list = ", ".join([f"{quote_column(image_column)}.path", *map(quote_column, columns)])
     try:
         with open_cursor() as connection:
@@ -160,7 +158,7 @@ def table_rows(
             while batch := result.fetchmany(BATCH_ROWS):
                 for path, *values in batch:
                     yield path or "", dict(zip(columns, values, strict=True))
-    except duckdb.Error as error:
+    except query_errors() as error:
         raise MalformedFileError(
             table_file, f"cannot be read as Parquet: {str(error).split(chr(10), maxsplit=1)[0]}"
         ) from error

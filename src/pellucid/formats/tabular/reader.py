@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
@@ -33,9 +33,7 @@ class TableReader:
         has_decimal_commas: bool = False,
         is_text_file: bool = False,
     ) -> None:
-        import duckdb
-
-        self._duckdb_error = duckdb.Error
+        self._query_errors = query_errors()
         self.path = path
         self.column_types = column_types
         self.row_noun = row_noun
@@ -253,7 +251,7 @@ class TableReader:
     def _fetch(self, query: str) -> dict[str, Any]:
         try:
             fetched_columns: dict[str, Any] = self._connection.execute(query).fetchnumpy()
-        except self._duckdb_error as error:
+        except self._query_errors as error:
             raise self._malformed_table(error) from error
         return fetched_columns
 
@@ -287,8 +285,6 @@ def quote_identifier(identifier: str) -> str:
 def open_table(path: Path, row_limit: int | None = None) -> TableReader:
     """Open a CSV (any usual delimiter) or Parquet file, detected by content. row_limit: rows to
     read, to recognise a table."""
-    import duckdb
-
     connection = open_cursor()
     try:
         if is_parquet(path):
@@ -324,7 +320,7 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
             row_noun, first_record = "line", text_table.header_line_number + 1
             # a comma cannot be a decimal separator where it separates the columns
             has_decimal_commas = text_table.delimiter != ","
-    except duckdb.Error as error:
+    except query_errors() as error:
         raise MalformedFileError(path, describe_table_error(str(error))) from error
     return TableReader(
         str(path),
@@ -379,10 +375,9 @@ def is_parquet(path: Path) -> bool:
 def open_memory_table(source: Any) -> TableReader:
     """Open columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises
     MalformedFileError for anything else."""
-    import duckdb
-
     location = "columns in memory"
     connection = open_cursor()
+    refusals: tuple[type[Exception], ...] = (*query_errors(), TypeError, ValueError)
     try:
         if isinstance(source, dict):
             source = {
@@ -400,7 +395,7 @@ def open_memory_table(source: Any) -> TableReader:
             "CREATE TEMP VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
             f"{ROW_INDEX_COLUMN} FROM cells"
         )
-    except (duckdb.Error, TypeError, ValueError) as error:
+    except refusals as error:
         raise MalformedFileError(location, describe_table_error(str(error))) from error
     return TableReader(location, connection, read_column_types(connection), "row", 0)
 
