@@ -265,3 +265,25 @@ def test_regions_of_via_that_are_no_list(tmp_path):
     document = {"a.jpg1": {"filename": "a.jpg", "size": 1, "regions": True, "file_attributes": {}}}
     with pytest.raises(PellucidError, match="regions"):
         add(tmp_path, toys.write(tmp_path / "via.json", json.dumps(document)))
+
+
+def test_what_coco_files_repeat_and_leave_empty(tmp_path):
+    document = json.loads(coco(tmp_path).read_text())
+    document["images"].append(document["images"][0])
+    document["categories"].append(document["categories"][0])
+    for image in document["images"]:
+        image["width"] = image["height"] = None
+    for row in document["annotations"]:
+        row.update(iscrowd=None, segmentation=[outline(row["bbox"])], bbox=[0, 0, 0, 0])
+    view, notes = add(tmp_path, toys.write(tmp_path / "odd.json", json.dumps(document)))
+    assert truth.annotation_rows(view) == sorted(truth.boxes())
+    assert next(note for note in notes if note.kind == "repeated").count == 2
+    document["images"][-1] = {**document["images"][0], "file_name": "other.jpg"}
+    with pytest.raises(PellucidError, match="1 duplicate image ids"):
+        add(tmp_path / "x", toys.write(tmp_path / "x.json", json.dumps(document)))
+
+
+def test_not_a_number_in_json_is_named(tmp_path):
+    text = coco(tmp_path).read_text().replace('"bbox"', '"area": NaN, "bbox"', 1)
+    with pytest.raises(PellucidError, match="holds NaN or Infinity"):
+        add(tmp_path, toys.write(tmp_path / "nan.json", text))

@@ -10,6 +10,9 @@ from pellucid.core.errors import UnreadableFileError
 IMAGE_SUFFIXES = {
     ".jpg",
     ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".avif",
     ".png",
     ".bmp",
     ".gif",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from pellucid.formats.limits import MAX_TEXT_BYTES, MAX_XML_BYTES, check_file_si
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 """First bytes of UTF-16 text, as Excel writes it."""
+
+
+NOT_A_NUMBER = re.compile(rb"[\[:,]\s*-?(NaN|Infinity)\s*[\],}]")
+"""What Python's json module writes for numbers that JSON does not have."""
 
 
 def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
@@ -31,6 +36,8 @@ def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
         problem = (
             f"truncated after byte {size:,}"
             if "truncated" in str(error)
+            else "holds NaN or Infinity, which JSON does not have: write null instead"
+            if NOT_A_NUMBER.search(read_utf8(path))
             else f"invalid JSON: {error}"
         )
         raise MalformedFileError(path, problem) from error

@@ -71,7 +71,12 @@ from pellucid.formats.readers import (
     yolo,
     yolo_predictions,
 )
-from pellucid.formats.split_files import read_split_files, split_files
+from pellucid.formats.split_files import (
+    DATA_SUFFIXES,
+    read_split_files,
+    split_files,
+    with_file_split,
+)
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.annotation_table import (
     explain_annotation_columns,
@@ -337,6 +342,8 @@ def matches_source(
         return table.matches(probe, options)
     if reader is table.PREDICTION_FORMAT:
         return table.matches_predictions(probe, options)
+    if reader is image_folder.FORMAT:
+        return image_folder.has_pictures(probe)
     return reader.matches(probe)
 
 
@@ -361,7 +368,12 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
         )
     if matches:
         file_probe, reader = matches[0]
-        return reader.read(file_probe, options)
+        unread = [
+            probe.path.name
+            for probe in file_probes
+            if probe.path != file_probe.path and probe.path.suffix.lower() in DATA_SUFFIXES
+        ]
+        return with_file_split(reader.read(file_probe, options), file_probe.path, unread)
     reject_unsupported_format(folder)
     split_matches = [
         (file_probe, reader)

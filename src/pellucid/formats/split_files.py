@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import UNANNOTATED
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
+from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split, split_and_folder
 from pellucid.formats.errors import MultipleAnnotationFilesError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
@@ -91,3 +94,24 @@ def add_split_file(
             annotated=bool(images.stated[row] != UNANNOTATED),
         )
     builder.add_annotations(source, paths, str(file_probe.path.relative_to(folder.path)))
+
+
+DATA_SUFFIXES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
+"""Endings of files that may hold data of the set."""
+
+
+def with_file_split(
+    annotations: ParsedAnnotations, path: Path, unread: Sequence[str]
+) -> ParsedAnnotations:
+    """The annotations of the only annotated file of a folder, whose name may state the split. A
+    note names the other files."""
+    split = parse_split(path.stem)
+    images = annotations.images
+    if split is not None:
+        stated = np.where(images.split < 0, split, images.split).astype(np.int8)
+        images = images.replace(split=stated)
+    notes = list(annotations.notes)
+    if unread:
+        message = f"not read beside {path.name}: {summarize_names(unread)}"
+        notes.append(Note("files_not_read", message, len(unread)))
+    return replace(annotations, images=images, notes=notes)

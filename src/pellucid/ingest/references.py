@@ -151,6 +151,14 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
             (f"path below {format_count(depth, 'folder')}", named(images, str), skip_folders(depth))
             for depth in range(1, deepest + 1)
         ),
+        *(
+            (
+                f"path from folder {first} on",
+                named(images, skip_folders(first - 1)),
+                strip_dot_slash,
+            )
+            for first in (2, 3)
+        ),
         ("file name", named(images, base_name), base_name),
     ]
     first = [id_scheme, *path_schemes]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -59,8 +59,8 @@ trap data sets."""
 class CocoImage(msgspec.Struct):
     id: CocoId
     file_name: str | None = None
-    width: float = 0
-    height: float = 0
+    width: float | None = 0
+    height: float | None = 0
     coco_url: str | None = None
     neg_category_ids: list[CocoId] | None = None
     not_exhaustive_category_ids: list[CocoId] | None = None
@@ -176,6 +176,10 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         return read_folder(probe, options)
     path = probe.path
     document: CocoFile = parse_json(path, CocoFile, "COCO")
+    listed_count = len(document.images) + len(document.categories)
+    document.images = without_repetitions(document.images)
+    document.categories = without_repetitions(document.categories)
+    repeated_count = listed_count - len(document.images) - len(document.categories)
     image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
     if len(image_index_by_id) < len(document.images):
         raise InvalidRecordError(
@@ -210,14 +214,19 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         height=[pixel_length(image.height) for image in document.images],
         image_ids=[str(image.id) for image in document.images],
     )
-    notes: list[Note] = []
+    message = f"{format_count(repeated_count, 'image or category', 'images or categories')} listed"
+    repeated = Note("repeated", f"{message} again with the same content: read once", repeated_count)
+    notes = [repeated] if repeated_count else []
     if document.annotations and all(
         not annotation.bbox and not annotation.segmentation and not annotation.keypoints
         for annotation in document.annotations
     ):
         annotations = tag_annotations(image_indexes, concept_indexes, len(document.categories))
     else:
-        annotations, notes = box_annotations(path, document, images, image_indexes, concept_indexes)
+        annotations, box_notes = box_annotations(
+            path, document, images, image_indexes, concept_indexes
+        )
+        notes += box_notes
     annotations = add_lvis_annotations(path, document, concept_index_by_id, images, annotations)
     return ParsedAnnotations(
         str(path),
@@ -480,7 +489,8 @@ def annotation_box(
     path: Path, annotation_index: int, annotation: CocoAnnotation
 ) -> list[float] | None:
     """The box of an annotation, or around its shape; None if it has neither."""
-    if annotation.bbox:
+    shape = annotation.segmentation or annotation.keypoints
+    if annotation.bbox and (any(annotation.bbox) or not shape):  # four zeros state no box
         if len(annotation.bbox) == 4:
             return annotation.bbox
         raise InvalidRecordError(
@@ -564,8 +574,19 @@ def add_lvis_annotations(
     )
 
 
-def pixel_length(length: float) -> int:
-    return round(length) if 0 < length < 1 << 31 else 0
+def pixel_length(length: float | None) -> int:
+    return round(length) if length and 0 < length < 1 << 31 else 0
+
+
+Listed = TypeVar("Listed", CocoImage, CocoCategory)
+
+
+def without_repetitions(records: Sequence[Listed]) -> list[Listed]:
+    """The records without those that repeat an earlier one, with all of its fields."""
+    first: dict[CocoId, Listed] = {}
+    for record in records:
+        first.setdefault(record.id, record)
+    return [r for r in records if first[r.id] is r or first[r.id] != r]
 
 
 def check_categories(

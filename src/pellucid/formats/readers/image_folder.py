@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
@@ -16,6 +20,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
+from pellucid.formats.parsing import read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "image-folder"
@@ -27,7 +32,12 @@ def matches(probe: Probe) -> bool:
     """Whether the source is a folder with subfolders of images and no annotation files."""
     if not probe.is_dir or any(is_annotation_file(file_path) for file_path in probe.file_names):
         return False
-    return any("/" in image_path for image_path in image_paths_of(probe))
+    return has_pictures(probe)
+
+
+def has_pictures(probe: Probe) -> bool:
+    """Whether a folder has subfolders of images, whatever else it has."""
+    return probe.is_dir and any("/" in image_path for image_path in image_paths_of(probe))
 
 
 def image_paths_of(probe: Probe) -> list[str]:
@@ -50,6 +60,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     depth = 1 if has_splits else 0
     stray_paths = [image_path for image_path in all_paths if image_path.count("/") <= depth]
     image_paths = [image_path for image_path in all_paths if image_path.count("/") > depth]
+    unlabelled = find_unlabelled(image_paths) if has_splits else []
+    stray_paths += unlabelled
+    image_paths = [image_path for image_path in image_paths if image_path not in set(unlabelled)]
     path_parts = [image_path.split("/") for image_path in image_paths]
     deep_paths = [
         p for p, parts in zip(image_paths, path_parts, strict=True) if len(parts) > depth + 2
@@ -63,8 +76,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             f"found {image_path.count('/')} levels deep, expected {expected}",
             "Move the image.",
         )
-    concepts = sorted({parts[depth] for parts in path_parts})
-    concept_indexes = {concept: index for index, concept in enumerate(concepts)}
+    folders = sorted({parts[depth] for parts in path_parts})
+    concept_indexes = {folder: index for index, folder in enumerate(folders)}
+    concepts, concept_ids, name_notes = name_numbers(probe, folders)
     split_indexes = [
         require_split(parts[0], path, parts[0]) if has_splits else -1 for parts in path_parts
     ]
@@ -82,13 +96,75 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         NAME,
         "classification",
         concepts,
-        [""] * len(concepts),
+        concept_ids,
         False,
         images,
         annotations,
         str(path),
-        position_notes(stray_paths, deep_paths),
+        [
+            *name_notes,
+            *position_notes(stray_paths, deep_paths),
+            *other_file_notes(probe, depth),
+        ],
     )
+
+
+UNLABELLED_NAMES = ("images", "image", "imgs", "img", "pictures", "unlabeled", "unlabelled")
+"""Folders of a split that hold its images without a concept."""
+
+
+def find_unlabelled(image_paths: Sequence[str]) -> list[str]:
+    """Images of a split whose only folder is none of the concepts of the other splits."""
+    folders_by_split: dict[str, set[str]] = {}
+    for image_path in image_paths:
+        split, folder, _ = image_path.split("/", 2)
+        folders_by_split.setdefault(split, set()).add(folder)
+    unlabelled = {
+        split
+        for split, folders in folders_by_split.items()
+        if len(folders) == 1
+        and next(iter(folders)).lower() in UNLABELLED_NAMES
+        and any(not folders & others for others in folders_by_split.values())
+    }
+    return [image_path for image_path in image_paths if image_path.split("/")[0] in unlabelled]
+
+
+NAMES_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt")
+
+
+def name_numbers(probe: Probe, folders: Sequence[str]) -> tuple[list[str], list[str], list[Note]]:
+    """The names of the concepts, their ids and a note. Folders that are numbers have the names of
+    a list beside them, if it has a name for each, from 0 or 1 on."""
+    no_ids = [""] * len(folders)
+    file_name = next((name for name in NAMES_FILES if name in probe.file_names), None)
+    if file_name is None or not all(folder.isdecimal() for folder in folders):
+        return list(folders), no_ids, []
+    names = [line.strip() for _, line in read_lines(probe.path / file_name)]
+    numbers = sorted(int(folder) for folder in folders)
+    first = 0 if 0 in numbers else 1
+    if len(set(names)) < len(names) or numbers != list(range(first, first + len(names))):
+        message = f"{file_name} not used: it does not have a name for each folder"
+        return list(folders), no_ids, [Note("names", message, 1)]
+    message = f"numbered folders have the names of {file_name}, from {first} on"
+    named = [names[int(folder) - first] for folder in folders]
+    return named, list(folders), [Note("names", message, 1, "info")]
+
+
+def other_file_notes(probe: Probe, depth: int) -> list[Note]:
+    """A note on files in the folders of concepts that are not read as images."""
+    endings = Counter(
+        PurePosixPath(file_name).suffix.lower() or "no ending"
+        for file_name in probe.file_names
+        if file_name.count("/") > depth
+        and not is_image_file(file_name)
+        and not is_companion_file(file_name.rsplit("/", maxsplit=1)[-1])
+    )
+    if not endings:
+        return []
+    kinds = ", ".join(f"{ending} ({count:,})" for ending, count in endings.most_common(6))
+    count = sum(endings.values())
+    message = f"{format_count(count, 'file')} in the folders of concepts not read: {kinds}"
+    return [Note("other_files", message, count)]
 
 
 def position_notes(stray_paths: list[str], deep_paths: list[str]) -> list[Note]:
