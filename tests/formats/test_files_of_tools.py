@@ -287,3 +287,54 @@ def test_not_a_number_in_json_is_named(tmp_path):
     text = coco(tmp_path).read_text().replace('"bbox"', '"area": NaN, "bbox"', 1)
     with pytest.raises(PellucidError, match="holds NaN or Infinity"):
         add(tmp_path, toys.write(tmp_path / "nan.json", text))
+
+
+def by_predicted_image():
+    rows = {image: [] for image in truth.IMAGES}
+    for image, concept, score, box in truth.predictions():
+        rows[image].append((concept, score, box))
+    return rows
+
+
+def test_results_of_kitti(tmp_path):
+    for image, rows in by_predicted_image().items():
+        lines = [f"{kitti_line(concept, box)} {score}" for concept, score, box in rows]
+        lines.append(f"{kitti_line('DontCare', [0, 0, 9, 9])} 0.9")
+        toys.write(tmp_path / "out" / f"{image[:-4]}.txt", "\n".join(lines))
+    found, _ = truth.read_predictions(tmp_path, tmp_path / "out")
+    assert found == truth.predictions()
+    toys.write(tmp_path / "out/img_001.txt", kitti_line("zebra", [1, 2, 3, 4]))
+    with pytest.raises(PellucidError, match="fifteen columns of KITTI and a score"):
+        truth.read_predictions(tmp_path / "other", tmp_path / "out")
+
+
+def test_labelme_files_with_scores(tmp_path):
+    for image, rows in by_predicted_image().items():
+        shapes = [
+            {
+                "label": concept,
+                "score": score,
+                "points": [[x, y], [x + width, y + height]],
+                "shape_type": "rectangle",
+            }
+            for concept, score, (x, y, width, height) in rows
+        ]
+        document = {
+            "version": "2",
+            "imagePath": f"..\\{image}",
+            "imageData": None,
+            "shapes": shapes,
+        }
+        toys.write(tmp_path / "out" / f"{image[:-4]}.json", json.dumps(document))
+    found, _ = truth.read_predictions(tmp_path, tmp_path / "out")
+    assert found == truth.predictions()
+    del shapes[0]["score"]
+    toys.write(tmp_path / "out" / f"{image[:-4]}.json", json.dumps(document))
+    with pytest.raises(PellucidError, match=r"\$\.shapes\[0\]: no score"):
+        truth.read_predictions(tmp_path / "other", tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["{}", "[{}]"])
+def test_json_without_content(tmp_path, text):
+    with pytest.raises(PellucidError, match=r"p\.json: \$: no predictions found"):
+        truth.read_predictions(tmp_path, toys.write(tmp_path / "p.json", text))

@@ -98,7 +98,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         rows = rows_of(probe.path, plain)
     if rows and all(set(row) == {IMAGE_COLUMN} for row in rows):
         return nothing_found(probe, rows, options)
-    if not rows:
+    if not any(rows):
         raise InvalidRecordError(
             probe.path,
             "$",

@@ -36,6 +36,8 @@ class Shape(msgspec.Struct):
     points: list[tuple[float, float]]
     shape_type: str | None = None
     mask: str | None = None
+    score: float | None = None
+    """Of a model's prediction; LabelMe itself has none."""
 
 
 class LabelMeFile(msgspec.Struct):
