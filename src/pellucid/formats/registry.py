@@ -56,6 +56,7 @@ from pellucid.formats.readers import (
     hugging_face_memory,
     image_folder,
     image_list,
+    json_annotations,
     json_predictions,
     kitti,
     kitti_results,
@@ -131,6 +132,7 @@ BUILT_IN_READERS: tuple[AnnotationFormat, ...] = (
     celeba.FORMAT,
     image_list.FORMAT,
     image_folder.FORMAT,
+    json_annotations.FORMAT,
     table.FORMAT,
 )
 """In detection order: formats with the most specific signatures come first."""

@@ -151,15 +151,15 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
             (f"path below {format_count(depth, 'folder')}", named(images, str), skip_folders(depth))
             for depth in range(1, deepest + 1)
         ),
+        ("file name", named(images, base_name), base_name),
         *(
             (
-                f"path from folder {first} on",
-                named(images, skip_folders(first - 1)),
+                f"path from folder {depth + 1} on",
+                named(images, skip_folders(depth)),
                 strip_dot_slash,
             )
-            for first in (2, 3)
+            for depth in (1, 2)
         ),
-        ("file name", named(images, base_name), base_name),
     ]
     first = [id_scheme, *path_schemes]
     if source.image_key_kind == "path":

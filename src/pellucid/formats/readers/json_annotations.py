@@ -1,0 +1,68 @@
+"""Annotations in the JSON of people's own programs: records, or an entry per image, whose fields
+are understood like the columns of a table. See `json_rows` for the layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from pellucid.core.errors import MalformedFileError, PellucidError
+from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.json_rows import (
+    Row,
+    UnequalListsError,
+    document_rows,
+    image_key,
+    read_document,
+    row_columns,
+)
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.readers.json_predictions import has_scores
+from pellucid.formats.tabular.annotation_table import (
+    explain_annotation_columns,
+    has_annotation_columns,
+    read_annotation_table,
+)
+from pellucid.formats.tabular.reader import TableReader, open_memory_table
+
+NAME = "json"
+SAMPLED_ROWS = 200
+"""Rows that are looked at to recognise the file."""
+
+
+def matches(probe: Probe) -> bool:
+    """Whether a file holds records that name an image and a concept, and no scores."""
+    if probe.is_dir or probe.head[:1] not in ("{", "[") or has_scores(probe.head):
+        return False
+    try:
+        rows = read_rows(probe, SAMPLED_ROWS)
+        names_images = bool(rows) and all(image_key(row) for row in rows)
+        return names_images and has_annotation_columns(open_rows(probe, rows), ReadOptions())
+    except PellucidError:
+        return False
+
+
+def read_rows(probe: Probe, row_limit: int | None = None) -> list[Row]:
+    document = read_document(probe.path, probe.head)
+    try:
+        return list(islice(document_rows(document), row_limit))
+    except UnequalListsError as error:
+        raise MalformedFileError(probe.path, str(error)) from error
+
+
+def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
+    """The rows of the file as a table."""
+    reader = open_memory_table(row_columns(rows))
+    reader.path = str(probe.path)
+    return reader
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    reader = open_rows(probe, read_rows(probe))
+    if not has_annotation_columns(reader, options):
+        explain_annotation_columns(reader, options)
+    return replace(read_annotation_table(reader, options), path=str(probe.path), format=NAME)
+
+
+FORMAT = AnnotationFormat(NAME, matches, read, has_columns=True)
