@@ -293,3 +293,11 @@ def test_rows_without_a_class_are_counted(tmp_path):
     ignored = truth_table(tmp_path, lambda i: [TRUE[i], int(i[3]) % 2], ["label", "difficult"])
     _, notes = pellucid.open(tmp_path / "other").add("v", ignored)
     assert next(note for note in notes if note.kind == "ignored_rows").count == 15
+
+
+def test_named_columns_go_before_the_best_of_several(tmp_path):
+    """Two models in one table: the user says which of them is meant."""
+    header = ["pred1", "prob1", "pred2", "prob2"]
+    source = table(tmp_path, "p.csv", header, lambda i: [PREDICTED[i], 0.9, "cat", 0.8])
+    accuracy, _ = evaluate(tmp_path, source, columns={"concept": "pred1", "score": "prob1"})
+    assert accuracy == pytest.approx(ACCURACY)

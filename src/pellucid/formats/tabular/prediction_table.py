@@ -69,7 +69,8 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
     assert roles.image is not None
     image_keys, image_indexes = reader.encoded_column(roles.image)
     is_detection = options.kind == "detection"
-    if not is_detection and not roles.concept_columns:
+    names_both = {"concept", "score"} <= set(options.columns)
+    if not is_detection and not roles.concept_columns and not names_both:
         ranked = read_ranked_concepts(reader, roles)
         if ranked is not None:
             return ranked_predictions(reader, roles, image_keys, image_indexes, ranked)
