@@ -4,30 +4,20 @@ folder with one per split."""
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.keypoints import VISIBLE, StatedKeypoints
-from pellucid.core.outlines import encode_keypoints
 from pellucid.core.tables import (
     PARTIAL,
     UNANNOTATED,
     Annotations,
-    Float64Array,
     Images,
     Int32Array,
     Kind,
-    StringArray,
-    string_column,
 )
-from pellucid.evaluation.object_keypoints import COCO_SIGMAS
 from pellucid.formats.builder import DatasetBuilder, skipped_notes
 from pellucid.formats.dataset import (
     BoxShapes,
@@ -37,16 +27,23 @@ from pellucid.formats.dataset import (
     create_images,
     find_split,
     normalize_image_path,
-    normalize_text,
 )
-from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import is_json_lines
-from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco_categories import CocoId
-from pellucid.formats.readers.coco_keypoints import box_of_keypoints, check_points
-from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentation, turned_box
-from pellucid.formats.shape_agreement import MAX_SHAPES, shape_notes
+from pellucid.formats.readers.coco_document import (
+    CocoAnnotation,
+    CocoFile,
+    find_concept_index,
+    find_image_index,
+    image_file_name,
+    pixel_length,
+    read_document,
+)
+from pellucid.formats.readers.coco_keypoints import box_of_keypoints
+from pellucid.formats.readers.coco_outlines import outline_texts, segmentation_notes
+from pellucid.formats.readers.coco_shapes import box_of_segmentation
 
 NAME = "coco"
 
@@ -56,48 +53,6 @@ EMPTY_CATEGORIES = ("empty", "none", "background", "blank", "nothing", "no findi
 trap data sets."""
 
 
-class CocoImage(msgspec.Struct):
-    id: CocoId
-    file_name: str | None = None
-    width: float | None = 0
-    height: float | None = 0
-    coco_url: str | None = None
-    neg_category_ids: list[CocoId] | None = None
-    not_exhaustive_category_ids: list[CocoId] | None = None
-
-
-class CocoAnnotation(msgspec.Struct):
-    image_id: CocoId
-    category_id: CocoId
-    bbox: list[float] | None = None
-    iscrowd: int | bool | None = 0
-    area: float | None = None
-    segmentation: Any = None
-    keypoints: list[float] | None = None
-    num_keypoints: int | None = None
-    attributes: Any = None
-
-    def __post_init__(self) -> None:
-        if self.attributes and self.bbox and not self.segmentation:
-            self.segmentation, self.bbox = turned_box(self.attributes, self.bbox)
-
-
-class CocoCategory(msgspec.Struct):
-    id: CocoId
-    name: str
-    keypoints: list[str] | None = None
-    skeleton: list[tuple[int, int]] | None = None
-    sigmas: list[float] | None = None
-    """Of its keypoints: not in COCO, whose sigmas are in its evaluation."""
-
-
-class CocoFile(msgspec.Struct):
-    images: list[CocoImage]
-    annotations: list[CocoAnnotation]
-    categories: list[CocoCategory]
-
-
-VISIBILITIES = (0, 1, 2)
 COCO_KEYS = "images|annotations|categories|licenses|info"
 
 
@@ -175,25 +130,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     if probe.is_dir:
         return read_folder(probe, options)
     path = probe.path
-    document: CocoFile = parse_json(path, CocoFile, "COCO")
-    listed_count = len(document.images) + len(document.categories)
-    document.images = without_repetitions(document.images)
-    document.categories = without_repetitions(document.categories)
-    repeated_count = listed_count - len(document.images) - len(document.categories)
+    document, notes = read_document(path)
     image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
-    if len(image_index_by_id) < len(document.images):
-        raise InvalidRecordError(
-            path,
-            "images",
-            f"{len(document.images) - len(image_index_by_id)} duplicate image ids",
-            "Give each image a unique id.",
-        )
-    image_paths = [
-        normalize_image_path(path, image_file_name(path, index, image), options.image_folder)
-        for index, image in enumerate(document.images)
-    ]
     concept_index_by_id = {category.id: index for index, category in enumerate(document.categories)}
-    check_categories(path, document.categories, concept_index_by_id)
     image_indexes = np.array(
         [
             find_image_index(image_index_by_id, annotation.image_id, path, index)
@@ -208,15 +147,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         ],
         np.int32,
     )
-    images = create_images(
-        image_paths,
-        width=[pixel_length(image.width) for image in document.images],
-        height=[pixel_length(image.height) for image in document.images],
-        image_ids=[str(image.id) for image in document.images],
-    )
-    message = f"{format_count(repeated_count, 'image or category', 'images or categories')} listed"
-    repeated = Note("repeated", f"{message} again with the same content: read once", repeated_count)
-    notes = [repeated] if repeated_count else []
+    images = listed_images(path, document, options)
     if document.annotations and all(
         not annotation.bbox and not annotation.segmentation and not annotation.keypoints
         for annotation in document.annotations
@@ -240,6 +171,19 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         None,
         notes,
         box_shapes=None if annotations.box is None else COCO_SHAPES,
+    )
+
+
+def listed_images(path: Path, document: CocoFile, options: ReadOptions) -> Images:
+    """The image table of a file."""
+    return create_images(
+        [
+            normalize_image_path(path, image_file_name(path, index, image), options.image_folder)
+            for index, image in enumerate(document.images)
+        ],
+        width=[pixel_length(image.width) for image in document.images],
+        height=[pixel_length(image.height) for image in document.images],
+        image_ids=[str(image.id) for image in document.images],
     )
 
 
@@ -288,20 +232,6 @@ def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return replace(annotations, box_shapes=COCO_SHAPES if has_boxes else None)
 
 
-def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
-    """The image's file name. LVIS has none, so it is taken from the end of `coco_url`."""
-    file_name = (
-        (image.coco_url or "").rsplit("/", maxsplit=1)[-1]
-        if image.file_name is None
-        else image.file_name
-    )
-    if not file_name and image.file_name is None:
-        raise InvalidRecordError(
-            path, f"$.images[{image_index}]", "missing file_name", "Add the image's file_name."
-        )
-    return file_name
-
-
 def box_annotations(
     path: Path,
     document: CocoFile,
@@ -347,29 +277,6 @@ def box_annotations(
     ), notes
 
 
-def segmentation_notes(annotations: Sequence[CocoAnnotation], boxes: Float64Array) -> list[Note]:
-    """Notes on segmentations that cannot be read, and on those that are not in their box."""
-    unread = sum(
-        bool(annotation.segmentation)
-        and not is_polygons(annotation.segmentation)
-        and not is_encoded_mask(annotation.segmentation)
-        for annotation in annotations
-    )
-    message = (
-        f"{format_count(unread, 'segmentation')} not read: expected polygons [[x, y, x, y, ...]] "
-        'of at least three points, or {"size": [height, width], "counts": ...}'
-    )
-    notes = [Note("segmentation", message, unread)] if unread else []
-    shaped = [row for row, one in enumerate(annotations) if one.bbox and one.segmentation]
-    rows = shaped[:: max(1, len(shaped) // MAX_SHAPES)]
-    extents = [box_of_segmentation(annotations[row].segmentation) for row in rows]
-    known = [(row, extent) for row, extent in zip(rows, extents, strict=True) if extent]
-    if known:
-        stated = boxes[[row for row, _ in known]]
-        notes += shape_notes(stated, np.array([extent for _, extent in known], float))
-    return notes
-
-
 def unlocated_notes(
     document: CocoFile,
     boxes: list[list[float] | None],
@@ -406,83 +313,6 @@ def unlocated_notes(
         skipped_counts = {"without a box or a shape": len(other_rows)}
         notes += skipped_notes(skipped_counts, len(skipped_images), 0, {})
     return notes
-
-
-def outline_texts(path: Path, document: CocoFile, rows: list[int]) -> StringArray | None:
-    """Keypoints, polygons or run-length encoded masks as JSON, '' where there is none; None if
-    there is none at all."""
-    categories = {category.id: category for category in document.categories}
-    texts = []
-    for row in rows:
-        annotation = document.annotations[row]
-        shape = annotation.segmentation
-        if not is_polygons(shape) and not is_encoded_mask(shape):
-            shape = None
-        if annotation.keypoints:
-            stated = stated_keypoints(path, row, annotation, categories[annotation.category_id])
-            stated.segmentation = shape
-            texts.append(encode_keypoints(stated))
-        else:
-            texts.append("" if shape is None else msgspec.json.encode(shape).decode())
-    return string_column(texts) if any(texts) else None
-
-
-def stated_keypoints(
-    path: Path, row: int, annotation: CocoAnnotation, category: CocoCategory
-) -> StatedKeypoints:
-    """The keypoints of an annotation. With `num_keypoints` 0 none is labelled, whatever they say,
-    as pycocotools has it."""
-    location = f"$.annotations[{row}].keypoints"
-    numbers = annotation.keypoints or []
-    if category.keypoints and len(numbers) == 2 * len(category.keypoints):
-        visible = float(VISIBLE)
-        pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        numbers = [number for x, y in pairs for number in (x, y, visible)]
-    points = check_points(path, location, numbers)
-    odd = next((number for number in points[2::3] if number not in VISIBILITIES), None)
-    if odd is not None:
-        raise InvalidRecordError(
-            path,
-            location,
-            f"the visibility of a keypoint is {odd:g}",
-            "Write x, y and visibility (0, 1 or 2) of each keypoint, in pixels.",
-        )
-    count = len(points) // 3
-    if annotation.num_keypoints == 0:
-        points[2::3] = [0.0] * count
-    if category.sigmas is not None and len(category.sigmas) != count:
-        raise InvalidRecordError(
-            path,
-            location,
-            f"{count} keypoints, but {len(category.sigmas)} sigmas of category '{category.name}'",
-            "Give each keypoint a sigma.",
-        )
-    lines = [(first - 1, second - 1) for first, second in category.skeleton or ()]
-    lines = [line for line in lines if min(line) >= 0 and max(line) < count]
-    is_default = count == len(COCO_SIGMAS)
-    return StatedKeypoints(points, category.sigmas, None if is_default or not lines else lines)
-
-
-def is_polygons(segmentation: Any) -> bool:
-    return (
-        isinstance(segmentation, list)
-        and bool(segmentation)
-        and all(
-            isinstance(polygon, list)
-            and len(polygon) >= 6
-            and len(polygon) % 2 == 0
-            and all(type(coordinate) in (int, float) for coordinate in polygon)
-            for polygon in segmentation
-        )
-    )
-
-
-def is_encoded_mask(segmentation: Any) -> bool:
-    """Whether it is a mask in COCO's run-length encoding, compressed or not."""
-    if not isinstance(segmentation, dict) or set(segmentation) != {"size", "counts"}:
-        return False
-    counts = segmentation["counts"]
-    return box_of_mask(segmentation) is not None and isinstance(counts, str | list)
 
 
 def annotation_box(
@@ -572,78 +402,6 @@ def add_lvis_annotations(
             boxes[:, 2] * boxes[:, 3],
         )
     )
-
-
-def pixel_length(length: float | None) -> int:
-    return round(length) if length and 0 < length < 1 << 31 else 0
-
-
-Listed = TypeVar("Listed", CocoImage, CocoCategory)
-
-
-def without_repetitions(records: Sequence[Listed]) -> list[Listed]:
-    """The records without those that repeat an earlier one, with all of its fields."""
-    first: dict[CocoId, Listed] = {}
-    for record in records:
-        first.setdefault(record.id, record)
-    return [r for r in records if first[r.id] is r or first[r.id] != r]
-
-
-def check_categories(
-    path: Path, categories: list[CocoCategory], concept_index_by_id: dict[CocoId, int]
-) -> None:
-    if not categories:
-        raise InvalidRecordError(
-            path,
-            "categories",
-            "the list is empty",
-            'List the concepts: [{"id": 1, "name": "dent"}].',
-        )
-    name_counts = Counter(normalize_text(category.name) for category in categories)
-    duplicates = [concept_name for concept_name, count in name_counts.items() if count > 1]
-    if duplicates:
-        raise InvalidRecordError(
-            path,
-            "categories",
-            f"'{duplicates[0]}' is listed twice (spaces around names do not count)",
-            "Use unique names.",
-        )
-    if len(concept_index_by_id) < len(categories):
-        raise InvalidRecordError(
-            path, "categories", "duplicate category ids", "Give each category a unique id."
-        )
-
-
-def index_of_id(index_by_id: dict[CocoId, int], coco_id: CocoId) -> int | None:
-    """The index of an id, which may be written as a number in one place and as text in another."""
-    index = index_by_id.get(coco_id)
-    if index is None:
-        text = str(coco_id).removesuffix(".0")
-        index = index_by_id.get(text)
-        if index is None and text.lstrip("-").isdecimal():
-            index = index_by_id.get(int(text))
-    return index
-
-
-def find_image_index(
-    image_index_by_id: dict[CocoId, int], image_id: CocoId, path: Path, annotation_index: int
-) -> int:
-    if (index := index_of_id(image_index_by_id, image_id)) is None:
-        raise UnlistedImageError(path, f"$.annotations[{annotation_index}].image_id", image_id)
-    return index
-
-
-def find_concept_index(
-    concept_index_by_id: dict[CocoId, int], category_id: CocoId, path: Path, annotation_index: int
-) -> int:
-    if (index := index_of_id(concept_index_by_id, category_id)) is None:
-        raise UnlistedConceptError(
-            path,
-            f"$.annotations[{annotation_index}].category_id",
-            category_id,
-            list(concept_index_by_id),
-        )
-    return index
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

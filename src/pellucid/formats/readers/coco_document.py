@@ -1,0 +1,169 @@
+"""The objects of a COCO file, checked and without repetitions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from pellucid.core.errors import format_count
+from pellucid.formats.dataset import Note, normalize_text
+from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
+from pellucid.formats.parsing import parse_json
+from pellucid.formats.readers.coco_categories import CocoId
+from pellucid.formats.readers.coco_shapes import turned_box
+
+
+class CocoImage(msgspec.Struct):
+    id: CocoId
+    file_name: str | None = None
+    width: float | None = 0
+    height: float | None = 0
+    coco_url: str | None = None
+    neg_category_ids: list[CocoId] | None = None
+    not_exhaustive_category_ids: list[CocoId] | None = None
+
+
+class CocoAnnotation(msgspec.Struct):
+    image_id: CocoId
+    category_id: CocoId
+    bbox: list[float] | None = None
+    iscrowd: int | bool | None = 0
+    area: float | None = None
+    segmentation: Any = None
+    keypoints: list[float] | None = None
+    num_keypoints: int | None = None
+    attributes: Any = None
+
+    def __post_init__(self) -> None:
+        if self.attributes and self.bbox and not self.segmentation:
+            self.segmentation, self.bbox = turned_box(self.attributes, self.bbox)
+
+
+class CocoCategory(msgspec.Struct):
+    id: CocoId
+    name: str
+    keypoints: list[str] | None = None
+    skeleton: list[tuple[int, int]] | None = None
+    sigmas: list[float] | None = None
+    """Of its keypoints: not in COCO, whose sigmas are in its evaluation."""
+
+
+class CocoFile(msgspec.Struct):
+    images: list[CocoImage]
+    annotations: list[CocoAnnotation]
+    categories: list[CocoCategory]
+
+
+Listed = TypeVar("Listed", CocoImage, CocoCategory)
+
+
+def read_document(path: Path) -> tuple[CocoFile, list[Note]]:
+    """The file without images and categories that repeat others, and a note on these.
+
+    Raises:
+        InvalidRecordError: an id or a name is there twice.
+    """
+    document: CocoFile = parse_json(path, CocoFile, "COCO")
+    listed_count = len(document.images) + len(document.categories)
+    document.images = without_repetitions(document.images)
+    document.categories = without_repetitions(document.categories)
+    image_count = len({image.id for image in document.images})
+    if image_count < len(document.images):
+        raise InvalidRecordError(
+            path,
+            "images",
+            f"{len(document.images) - image_count} duplicate image ids",
+            "Give each image a unique id.",
+        )
+    check_categories(path, document.categories)
+    count = listed_count - len(document.images) - len(document.categories)
+    message = (
+        f"{format_count(count, 'image or category', 'images or categories')} listed again with "
+        "the same content: read once"
+    )
+    return document, [Note("repeated", message, count)] if count else []
+
+
+def without_repetitions(records: Sequence[Listed]) -> list[Listed]:
+    """The records without those that repeat an earlier one, with all of its fields."""
+    first: dict[CocoId, Listed] = {}
+    for record in records:
+        first.setdefault(record.id, record)
+    return [r for r in records if first[r.id] is r or first[r.id] != r]
+
+
+def check_categories(path: Path, categories: list[CocoCategory]) -> None:
+    if not categories:
+        raise InvalidRecordError(
+            path,
+            "categories",
+            "the list is empty",
+            'List the concepts: [{"id": 1, "name": "dent"}].',
+        )
+    name_counts = Counter(normalize_text(category.name) for category in categories)
+    duplicates = [concept_name for concept_name, count in name_counts.items() if count > 1]
+    if duplicates:
+        raise InvalidRecordError(
+            path,
+            "categories",
+            f"'{duplicates[0]}' is listed twice (spaces around names do not count)",
+            "Use unique names.",
+        )
+    if len({category.id for category in categories}) < len(categories):
+        raise InvalidRecordError(
+            path, "categories", "duplicate category ids", "Give each category a unique id."
+        )
+
+
+def index_of_id(index_by_id: dict[CocoId, int], coco_id: CocoId) -> int | None:
+    """The index of an id, which may be written as a number in one place and as text in another."""
+    index = index_by_id.get(coco_id)
+    if index is None:
+        text = str(coco_id).removesuffix(".0")
+        index = index_by_id.get(text)
+        if index is None and text.lstrip("-").isdecimal():
+            index = index_by_id.get(int(text))
+    return index
+
+
+def find_image_index(
+    image_index_by_id: dict[CocoId, int], image_id: CocoId, path: Path, annotation_index: int
+) -> int:
+    if (index := index_of_id(image_index_by_id, image_id)) is None:
+        raise UnlistedImageError(path, f"$.annotations[{annotation_index}].image_id", image_id)
+    return index
+
+
+def find_concept_index(
+    concept_index_by_id: dict[CocoId, int], category_id: CocoId, path: Path, annotation_index: int
+) -> int:
+    if (index := index_of_id(concept_index_by_id, category_id)) is None:
+        raise UnlistedConceptError(
+            path,
+            f"$.annotations[{annotation_index}].category_id",
+            category_id,
+            list(concept_index_by_id),
+        )
+    return index
+
+
+def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
+    """The image's file name. LVIS has none, so it is taken from the end of `coco_url`."""
+    file_name = (
+        (image.coco_url or "").rsplit("/", maxsplit=1)[-1]
+        if image.file_name is None
+        else image.file_name
+    )
+    if not file_name and image.file_name is None:
+        raise InvalidRecordError(
+            path, f"$.images[{image_index}]", "missing file_name", "Add the image's file_name."
+        )
+    return file_name
+
+
+def pixel_length(length: float | None) -> int:
+    return round(length) if length and 0 < length < 1 << 31 else 0
