@@ -14,6 +14,7 @@ from pellucid.formats.json_rows import (
     UnequalListsError,
     document_rows,
     image_key,
+    is_score_key,
     read_document,
     row_columns,
 )
@@ -38,7 +39,12 @@ def matches(probe: Probe) -> bool:
     try:
         rows = read_rows(probe, SAMPLED_ROWS)
         names_images = bool(rows) and all(image_key(row) for row in rows)
-        return names_images and has_annotation_columns(open_rows(probe, rows), ReadOptions())
+        is_scored = any(is_score_key(field) for row in rows for field in row)
+        return (
+            names_images
+            and not is_scored
+            and has_annotation_columns(open_rows(probe, rows), ReadOptions())
+        )
     except PellucidError:
         return False
 
