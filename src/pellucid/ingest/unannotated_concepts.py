@@ -74,15 +74,13 @@ def settle_concepts(
     key_counts = count_predictions(source, image_refs)
     is_left_out = find_left_out(path, keys, positions, names, selection)
     positions[is_left_out] = -1
-    added_names = list(version.unannotated)
     left_out_names = {alias: c.name for c in version.left_out for alias in (c.name, *c.ids)}
-    for index, key_name in find_new_concepts(source, positions, concept_refs):
-        name = left_out_names.get(key_name, key_name)
-        if is_left_out[index] or name in names:
-            continue
-        if name not in added_names:
-            added_names.append(name)
-        positions[index] = len(names) + added_names.index(name)
+    new_concepts = [
+        (index, left_out_names.get(name, name))
+        for index, name in find_new_concepts(source, positions, concept_refs)
+        if not is_left_out[index]
+    ]
+    added_names = place_new_concepts(positions, new_concepts, names, version.unannotated)
     concepts = [*version.annotated_concepts, *map(Concept, added_names)]
     notes = left_out_notes(keys, key_counts * is_left_out)
     notes += merged_notes(keys, positions, names, selection)
@@ -97,6 +95,25 @@ def settle_concepts(
     labels = [left_out_names.get(key, key) for key in keys]
     notes += ignored_notes(labels, key_counts, is_ignored, names)
     return SettledConcepts(concepts, positions, added_names, notes)
+
+
+def place_new_concepts(
+    positions: Int32Array,
+    new_concepts: Sequence[tuple[int, str]],
+    names: Sequence[str],
+    earlier: Sequence[str],
+) -> list[str]:
+    """Set the positions of keys that are new concepts, behind those of the version. Returns the
+    names of all concepts that only predictions have. new_concepts: index and name of each key ·
+    earlier: those that the version has already."""
+    added = list(earlier)
+    for index, name in new_concepts:
+        if name in names:
+            continue
+        if name not in added:
+            added.append(name)
+        positions[index] = len(names) + added.index(name)
+    return added
 
 
 def count_predictions(source: ParsedPredictions, image_refs: Interpretation) -> Int64Array:

@@ -138,18 +138,7 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     is_positive = read_positive_flags(reader, roles.value if roles.has_tag_values else None)
     has_box = ~np.isnan(raw).all(axis=1) & ~(raw == 0).all(axis=1) & ~(raw == -1).all(axis=1)
     is_object = (concept_texts != "") & (has_box | ~is_positive)
-    empty_concepts = sorted(set(concept_texts[~is_object]) - {""})
-    located_concepts = set(concept_texts[is_object])
-    is_missing_box = np.isin(concept_texts, [c for c in empty_concepts if c in located_concepts])
-    is_missing_box &= ~is_object & np.isnan(boxes).all(axis=1)
-    if is_missing_box.any():
-        row = int(np.flatnonzero(is_missing_box)[0])
-        raise InvalidRecordError(
-            reader.path,
-            reader.row_location(row),
-            f"no box for '{concept_texts[row]}', which has boxes in other rows",
-            "Add the box, or empty the concept to state an image with nothing on it.",
-        )
+    reject_missing_boxes(reader, concept_texts, is_object, boxes)
     row_indexes = np.flatnonzero(is_object)
     boxes, is_positive = boxes[row_indexes], is_positive[row_indexes]
     boxes[~is_positive] = 0  # absent concepts have no box
@@ -167,14 +156,36 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     elif is_open:
         default: BoxShape | None = None if are_fractions(boxes) else "xywh"
         long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"), default)
-    empty_rows = int((~is_object & (concept_texts != "")).sum())
-    if empty_rows:
-        message = (
-            f"{format_count(empty_rows, 'row')} without a box "
-            f"({summarize_names(empty_concepts)}): read as images with nothing on them"
-        )
-        long_rows.notes.append(Note("rows_without_box", message, empty_rows))
+    long_rows.notes += empty_row_notes(concept_texts[~is_object])
     return long_rows
+
+
+def reject_missing_boxes(
+    reader: TableReader, concept_texts: StringArray, is_object: BoolArray, boxes: Float64Array
+) -> None:
+    """Raise InvalidRecordError for a row without a box whose concept has boxes in other rows."""
+    unlocated = {*concept_texts[~is_object]} & {*concept_texts[is_object]} - {""}
+    is_missing = np.isin(concept_texts, sorted(unlocated)) & ~is_object
+    is_missing &= np.isnan(boxes).all(axis=1)
+    for row in np.flatnonzero(is_missing)[:1].tolist():
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(row),
+            f"no box for '{concept_texts[row]}', which has boxes in other rows",
+            "Add the box, or empty the concept to state an image with nothing on it.",
+        )
+
+
+def empty_row_notes(concept_texts: StringArray) -> list[Note]:
+    """A note on rows without a box that name a concept. concept_texts: of the rows without one."""
+    named = concept_texts[concept_texts != ""]
+    if not len(named):
+        return []
+    message = (
+        f"{format_count(len(named), 'row')} without a box ({summarize_names(sorted(set(named)))}): "
+        "read as images with nothing on them"
+    )
+    return [Note("rows_without_box", message, len(named))]
 
 
 MIN_IMAGES_WITH_ONE = 10
