@@ -338,3 +338,23 @@ def test_labelme_files_with_scores(tmp_path):
 def test_json_without_content(tmp_path, text):
     with pytest.raises(PellucidError, match=r"p\.json: \$: no predictions found"):
         truth.read_predictions(tmp_path, toys.write(tmp_path / "p.json", text))
+
+
+@pytest.mark.parametrize("ending", ["", ".png", ".JPG"])
+def test_names_with_another_ending_than_the_pictures(tmp_path, ending):
+    document = json.loads(coco(tmp_path).read_text())
+    for image in document["images"]:
+        image["file_name"] = image["file_name"].removesuffix(".jpg") + ending
+    source = toys.write(tmp_path / "t.json", json.dumps(document))
+    view, notes = add(tmp_path, source, images=pictures(tmp_path))
+    assert truth.annotation_rows(view) == sorted(truth.boxes())
+    note = next(note for note in notes if note.kind == "names_on_disk")
+    assert note.count == len(truth.IMAGES)
+
+
+def test_pictures_of_another_size_than_stated(tmp_path):
+    for image in truth.IMAGES:
+        toys.picture(tmp_path / "images" / image, truth.WIDTH // 2, truth.HEIGHT // 2)
+    _, notes = add(tmp_path, coco(tmp_path), images=tmp_path / "images")
+    (note,) = (note for note in notes if note.kind == "size_differs")
+    assert (note.count, note.severity) == (len(truth.IMAGES), "warning")

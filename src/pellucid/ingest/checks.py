@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
@@ -13,8 +16,8 @@ from pellucid.images.duplicates import exact_duplicates, near_duplicates
 from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_sizes
 
-IMAGE_SAMPLE_SIZE = 500
-"""Number of images whose actual size is checked."""
+IMAGE_SAMPLE_SIZE, ADDED_SAMPLE_SIZE = 500, 100
+"""Number of images whose actual size is checked, by the doctor and whenever some are added."""
 DUPLICATE_BOX_IOU, MIN_DUPLICATE_SHARE = 0.9, 0.02
 """IoU above which two predicted boxes are near duplicates, and the share of such boxes that is
 reported."""
@@ -31,51 +34,63 @@ def image_locations(images: Images, folders: list[str], image_rows: np.ndarray) 
     ]
 
 
-def image_file_notes(images: Images, folders: list[str]) -> list[Note]:
+@dataclass(frozen=True)
+class SampledFiles:
+    """Paths of images that were looked at: count · unreadable: missing or damaged · turned: whose
+    declared width and height are exchanged · other_size: of another size than declared."""
+
+    count: int
+    unreadable: list[str]
+    turned: list[str]
+    other_size: list[str]
+
+
+def sample_files(images: Images, folders: Sequence[str], limit: int) -> SampledFiles:
     """Compare declared with actual image sizes and find unreadable files, in a sample."""
-    sampled_rows = np.flatnonzero(images.root >= 0)
-    sampled_rows = (
-        sampled_rows[
-            np.linspace(0, len(sampled_rows) - 1, min(IMAGE_SAMPLE_SIZE, len(sampled_rows))).astype(
-                int
-            )
-        ]
-        if len(sampled_rows)
-        else sampled_rows
-    )
-    file_locations = image_locations(images, folders, sampled_rows)
-    unreadable_paths: list[str] = []
-    mismatched_paths: list[str] = []
-    rotated_paths: list[str] = []
-    for image_row, size in zip(sampled_rows.tolist(), display_sizes(file_locations), strict=True):
-        declared_size = int(images.width[image_row]), int(images.height[image_row])
+    rows = np.flatnonzero(images.root >= 0)
+    if len(rows) > limit:
+        rows = rows[np.linspace(0, len(rows) - 1, limit).astype(int)]
+    sampled = SampledFiles(len(rows), [], [], [])
+    sizes = display_sizes(image_locations(images, list(folders), rows))
+    for row, size in zip(rows.tolist(), sizes, strict=True):
+        path = str(images.path[row])
+        declared = int(images.width[row]), int(images.height[row])
         if size is None:
-            unreadable_paths.append(str(images.path[image_row]))
-        elif declared_size[0] > 0 and declared_size != size:
-            (rotated_paths if declared_size == size[::-1] else mismatched_paths).append(
-                str(images.path[image_row])
-            )
+            sampled.unreadable.append(path)
+        elif declared[0] > 0 and declared != size:
+            (sampled.turned if declared == size[::-1] else sampled.other_size).append(path)
+    return sampled
+
+
+def image_file_notes(images: Images, folders: Sequence[str]) -> list[Note]:
+    """Notes on unreadable files and on images of another size than declared, in a sample."""
+    sampled = sample_files(images, folders, IMAGE_SAMPLE_SIZE)
     notes = []
-    if unreadable_paths:
+    if sampled.unreadable:
         message = (
-            f"{format_count(len(unreadable_paths), 'image')} of {len(sampled_rows):,} checked "
-            f"missing or unreadable: {summarize_names(unreadable_paths)}"
+            f"{format_count(len(sampled.unreadable), 'image')} of {sampled.count:,} checked "
+            f"missing or unreadable: {summarize_names(sampled.unreadable)}"
         )
-        notes.append(Note("picture_unreadable", message, len(unreadable_paths)))
-    if rotated_paths:
+        notes.append(Note("picture_unreadable", message, len(sampled.unreadable)))
+    if sampled.turned:
         message = (
-            f"{format_count(len(rotated_paths), 'image')} of {len(sampled_rows):,} checked: "
+            f"{format_count(len(sampled.turned), 'image')} of {sampled.count:,} checked: "
             "declared width and height are swapped (EXIF rotation), "
-            f"so boxes may refer to the image as stored: {summarize_names(rotated_paths)}"
+            f"so boxes may refer to the image as stored: {summarize_names(sampled.turned)}"
         )
-        notes.append(Note("turned", message, len(rotated_paths)))
-    if mismatched_paths:
-        message = (
-            f"{format_count(len(mismatched_paths), 'image')} of {len(sampled_rows):,} checked: "
-            f"actual size differs from the declared size: {summarize_names(mismatched_paths)}"
-        )
-        notes.append(Note("size_differs", message, len(mismatched_paths)))
-    return notes
+        notes.append(Note("turned", message, len(sampled.turned)))
+    return [*notes, *size_notes(sampled)]
+
+
+def size_notes(sampled: SampledFiles) -> list[Note]:
+    """A note on images of another size than declared."""
+    if not sampled.other_size:
+        return []
+    message = (
+        f"{format_count(len(sampled.other_size), 'image')} of {sampled.count:,} checked: actual "
+        f"size differs from the declared size: {summarize_names(sampled.other_size)}"
+    )
+    return [Note("size_differs", message, len(sampled.other_size))]
 
 
 def duplicate_image_notes(images: Images, folders: list[str], include_near: bool) -> list[Note]:

@@ -1,9 +1,10 @@
-"""Image names that differ from the files on disk by case or Unicode form."""
+"""Image names that differ from the files on disk by case, Unicode form or ending."""
 
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
 
 from pellucid.core.errors import format_count
 from pellucid.core.tables import Images, string_column
@@ -29,30 +30,49 @@ def unicode_form(text: str) -> str:
     return "NFC" if unicodedata.is_normalized("NFC", text) else "NFD"
 
 
+def fold_without_ending(path: str) -> str:
+    folded = fold_text(path)
+    return folded.removesuffix(PurePosixPath(folded).suffix)
+
+
+def match_names(
+    paths: Sequence[str], files: Sequence[str], normalize: Callable[[str], str]
+) -> dict[str, str]:
+    """For each path the only file with the same normalised name, if there is one."""
+    files_by_name: dict[str, list[str]] = {}
+    for file_name in files:
+        files_by_name.setdefault(normalize(file_name), []).append(file_name)
+    return {
+        path: named[0]
+        for path in paths
+        if len(named := files_by_name.get(normalize(path), [])) == 1
+    }
+
+
 def use_names_on_disk(images: Images, folder: str | None) -> tuple[Images, list[Note]]:
-    """Rename images that are not in the folder but whose name, apart from case and Unicode form,
-    is that of one file there."""
+    """Rename images that are not in the folder but whose name, apart from case and Unicode form or
+    from its ending, is that of one file there."""
     if folder is None or is_remote(folder) or not Path(folder).is_dir():
         return images, []
     paths = images.path.tolist()
     missing = [path for path in paths if not (Path(folder) / path).exists()]
     if not missing:
         return images, []
-    files_by_name: dict[str, list[str]] = {}
-    for file_name in list_image_files(Path(folder)):
-        files_by_name.setdefault(fold_text(file_name), []).append(file_name)
-    known = set(paths)
-    new_names = {
-        path: files[0]
-        for path in missing
-        if len(files := files_by_name.get(fold_text(path), [])) == 1 and files[0] not in known
-    }
-    if not new_names or len(set(new_names.values())) < len(new_names):
+    files = list_image_files(Path(folder))
+    new_names: dict[str, str] = {}
+    for normalize in (fold_text, fold_without_ending):
+        absent = [path for path in missing if path not in new_names]
+        taken = {*paths, *new_names.values()}
+        found = match_names(absent, [file for file in files if file not in taken], normalize)
+        if len(set(found.values())) == len(found):
+            new_names |= found
+    if not new_names:
         return images, []
     path, file_name = next(iter(new_names.items()))
     names = format_count(len(new_names), "image name differs", "image names differ")
     message = (
-        f"{names} from the files by case or Unicode form: {describe_difference(path, file_name)}. "
+        f"{names} from the files by case, Unicode form or ending: "
+        f"{describe_difference(path, file_name)}. "
         "The names of the files are used"
     )
     renamed = string_column([new_names.get(path, path) for path in paths])

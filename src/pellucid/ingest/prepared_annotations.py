@@ -21,6 +21,7 @@ from pellucid.ingest.annotations import (
     require_pictures,
 )
 from pellucid.ingest.box_scaling import scale_annotations
+from pellucid.ingest.checks import ADDED_SAMPLE_SIZE, sample_files, size_notes
 from pellucid.ingest.concept_selection import (
     ConceptSelection,
     rename_concepts,
@@ -92,7 +93,8 @@ def prepare_annotations(
     images, annotations, rotation_notes, rotation_inferences = rotate_stored_annotations(
         images, annotations, known_folders
     )
-    notes += [*box_notes, *rotation_notes]
+    sampled = sample_files(images, known_folders, ADDED_SAMPLE_SIZE)
+    notes += [*box_notes, *rotation_notes, *size_notes(sampled)]
     if annotations.box is not None:
         notes += outside_image_notes(annotations.box, images, annotations.image)
     selected = select_annotations(parsed, file_concepts, images, annotations, selection)

@@ -159,12 +159,14 @@ def diagnose(views: list[View], errors: Sequence[Any]) -> Diagnosis:
     for view in views:
         images, folders = view.images_and_folders
         collect_source_findings(view.manifest.sources, readings, findings)
+        said = {finding["kind"] for finding in findings}  # by the import of this view
         findings += [
             asdict(note)
             for note in [
                 *image_file_notes(images, folders),
                 *duplicate_image_notes(images, folders, include_near=True),
             ]
+            if note.kind not in said
         ]
         for version_name in view.versions:
             findings += version_findings(view.version(version_name), readings)
