@@ -450,6 +450,7 @@ def test_review_page_is_accessible(go, page, theme):
     go()
     page.keyboard.press("q")
     page.keyboard.press("w")
+    expect(page.locator(".effect")).to_be_visible()
     page.evaluate(AXE.read_text())
     steps = [
         lambda: None,
