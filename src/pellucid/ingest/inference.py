@@ -148,6 +148,8 @@ def other_folder_notes(
     keys: Sequence[str], image_refs: Interpretation, images: Images
 ) -> list[Note]:
     """A warning on keys that are read as an image of another folder."""
+    if image_refs.name in ("id", "path"):
+        return []
     pairs = [
         (key, str(images.path[row]))
         for key, row in zip(keys, image_refs.positions.tolist(), strict=True)

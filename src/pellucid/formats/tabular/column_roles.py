@@ -157,7 +157,7 @@ def assign_roles(
         single_column(forced, "ignore") or first_named(plain, IGNORE_NAMES),
         single_column(forced, "value")
         or first_named(plain, VALUE_NAMES)
-        or (find_flag_column(reader, names, concept) if purpose == "annotations" else None),
+        or (find_flag_column(reader, names, image, concept) if purpose == "annotations" else None),
         layout,
         image_size,
         concept_columns if len(concept_columns) > 1 else (),
@@ -187,11 +187,12 @@ def first_named(names: Iterable[ColumnName], accepted: Collection[str]) -> str |
 
 
 def find_flag_column(
-    reader: TableReader, names: Sequence[ColumnName], concept: str | None
+    reader: TableReader, names: Sequence[ColumnName], image: str | None, concept: str | None
 ) -> str | None:
     """A column of scores, states or truth in which annotations state whether the concept of a row
-    is there: it says yes and no, and nothing else."""
-    if concept is None:
+    is there: it says yes and no, and nothing else. Only where images have several rows: the one
+    concept of an image is there."""
+    if image is None or concept is None or reader.is_unique(image):
         return None
     accepted = {*SCORE_NAMES, "status", "state", ""}
     return next(
