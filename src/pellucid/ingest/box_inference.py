@@ -48,7 +48,7 @@ CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 """Shares of the best format and of the stated one, below both of which images resized to any size
 are tried, not only those whose edge the boxes reach; of resized ones always."""
 LOW_SHARE = 0.05
-"""If fewer boxes overlap an annotation in every format, this is said."""
+"""If fewer boxes overlap an annotation in every format, a note says so."""
 CONFIDENCE_SECOND = "-confidence-second"
 """Name suffix of a box format for the alternative column order of the file."""
 

@@ -26,7 +26,7 @@ MIN_JOINT_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a reading is held against. source: with its boxes as written · annotations: positive
+    """What a reading is compared with. source: with its boxes as written · annotations: positive
     ones · folders: of the images, whose sizes are read where they are not known."""
 
     source: ParsedPredictions
