@@ -301,3 +301,33 @@ def test_named_columns_go_before_the_best_of_several(tmp_path):
     source = table(tmp_path, "p.csv", header, lambda i: [PREDICTED[i], 0.9, "cat", 0.8])
     accuracy, _ = evaluate(tmp_path, source, columns={"concept": "pred1", "score": "prob1"})
     assert accuracy == pytest.approx(ACCURACY)
+
+
+@pytest.mark.parametrize("kind", ["three classes", "tags"])
+def test_scores_below_a_half_are_no_others_outside_two_classes(tmp_path, kind):
+    """Two concepts are predicted, one always below 0.5: with more concepts, or of tags, this says
+    nothing of the other one."""
+    labels = [TRUE[image] for image in IMAGES]
+    if kind == "tags":
+        labels = [label.replace("fox", "cat") for label in labels]
+    text = "".join(f"{i},{label}\n" for i, label in zip(IMAGES, labels, strict=True))
+    header = "image,label" if kind == "three classes" else "image,labels"
+    truth = toys.write(tmp_path / "truth.csv", f"{header}\n{text}")
+    source = table(
+        tmp_path,
+        "p.csv",
+        ["label", "score"],
+        lambda i: ["cat", 0.3] if int(i[3]) % 2 else ["dog", 0.8],
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", truth)
+    assert view.kind == ("classification" if kind == "three classes" else "tagging")
+    version = view.start("m")
+    notes = version.add_predictions(source)
+    assert not any(note.kind == "positive_class" for note in notes)
+
+
+def test_objects_by_number_are_no_classes(tmp_path):
+    record = {"0": {"label": "cat", "score": 0.9}, "1": {"label": "dog", "score": 0.1}}
+    rows = [{"image": image, "found": record} for image in IMAGES]
+    with pytest.raises(PellucidError):
+        evaluate(tmp_path, toys.write(tmp_path / "p.json", json.dumps(rows)))

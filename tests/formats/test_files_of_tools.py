@@ -358,3 +358,9 @@ def test_pictures_of_another_size_than_stated(tmp_path):
     _, notes = add(tmp_path, coco(tmp_path), images=tmp_path / "images")
     (note,) = (note for note in notes if note.kind == "size_differs")
     assert (note.count, note.severity) == (len(truth.IMAGES), "warning")
+
+
+def test_boxes_that_are_all_empty(tmp_path):
+    view, notes = add(tmp_path, coco(tmp_path, lambda row: row.update(bbox=[0, 0, 0, 0])))
+    assert len(view.annotation_tables[1]) == len(truth.boxes())
+    assert any(note.kind == "zero_size" for note in notes)

@@ -211,10 +211,15 @@ def nested_scores(value: Mapping[str, Any]) -> Row:
     scores = {
         name: next((number for key, number in item.items() if is_score_key(key)), None)
         for name, item in value.items()
-        if isinstance(item, Mapping)
+        if isinstance(item, Mapping) and not any(map(describes_object, item))
     }
     is_complete = len(scores) == len(value) and None not in scores.values()
     return scores if is_complete else {}
+
+
+def describes_object(key: str) -> bool:
+    """Whether a field is the concept or the box of one of several objects."""
+    return key in BOX_KEYS or singular(key).lower() in LABEL_STEMS
 
 
 def cell(value: Any) -> Any:

@@ -204,7 +204,9 @@ def corner_points(shape: BoxShape, raw: Float64Array) -> tuple[Float64Array, Flo
 
 def inside_share(low: Float64Array, high: Float64Array, sizes: Float64Array) -> float:
     """The share of boxes that lie inside their image; of images without a size, of those that do
-    not start left of it or above it."""
+    not start left of it or above it. 1 if there are no boxes."""
+    if not len(low):
+        return 1.0
     is_known: BoolArray = np.all(sizes > 0, axis=1)
     margin = np.where(is_known[:, None], 0.02 * sizes, 0.0) + np.where(sizes > 1, 1.0, 0.0)
     does_start = (low >= -margin).all(axis=1)

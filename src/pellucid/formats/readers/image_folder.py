@@ -60,9 +60,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     depth = 1 if has_splits else 0
     stray_paths = [image_path for image_path in all_paths if image_path.count("/") <= depth]
     image_paths = [image_path for image_path in all_paths if image_path.count("/") > depth]
-    unlabelled = find_unlabelled(image_paths) if has_splits else []
-    stray_paths += unlabelled
-    image_paths = [image_path for image_path in image_paths if image_path not in set(unlabelled)]
+    unlabelled = set(find_unlabelled(image_paths) if has_splits else ())
+    stray_paths += sorted(unlabelled)
+    image_paths = [image_path for image_path in image_paths if image_path not in unlabelled]
     path_parts = [image_path.split("/") for image_path in image_paths]
     deep_paths = [
         p for p, parts in zip(image_paths, path_parts, strict=True) if len(parts) > depth + 2

@@ -80,7 +80,9 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         if is_detection:
             explain_prediction_columns(reader, options)
         return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
-    return read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
+    predictions = read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
+    is_binary = options.kind == "classification" and len(options.concepts) == 2
+    return read_positive_scores(predictions, roles.score) if is_binary else predictions
 
 
 def has_score_columns(reader: TableReader, roles: ColumnRoles, options: ReadOptions) -> bool:
@@ -178,8 +180,6 @@ def read_long_predictions(
     )
     if layout is not None and raw is not None:
         predictions = add_boxes(predictions, layout, raw[rows])
-    else:
-        predictions = read_positive_scores(predictions, roles.score)
     return validate_predictions(predictions)
 
 
@@ -188,8 +188,8 @@ MIN_BINARY_ROWS = 5
 
 
 def read_positive_scores(predictions: ParsedPredictions, column: str) -> ParsedPredictions:
-    """Of a binary classifier, the score of the predicted class. Scores of the positive class are
-    over 0.5 exactly where it is predicted; of the predicted class none would be below."""
+    """Of a classifier of two classes, the score of the predicted class. Scores of the positive
+    class are over 0.5 exactly where it is predicted; of the predicted class none would be below."""
     score, concept = predictions.score, predictions.concept
     names, image_count = predictions.concept_keys, len(np.unique(predictions.image))
     if len(names) != 2 or image_count < len(score) or np.isnan(score).any():
