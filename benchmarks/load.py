@@ -1,9 +1,9 @@
-"""Many at once: fifty readers, twenty reviewers, an import meanwhile, and a server that is
+"""Load: fifty readers and twenty reviewers, also during an import, and with a server that is
 killed and replaced.
 
-A reader looks at a page of a hundred items a second, as one who scrolls and jumps does: any
-tab, any concept or all, anywhere in the list. A reviewer is handed ten items at a time and
-decides on one a second. All of them, and the server, share this machine's cores.
+A reader requests a page of a hundred items a second, as somebody who scrolls and jumps: any tab,
+any concept or all, anywhere in the list. A reviewer gets ten items at a time from the queue and
+decides on one a second. The clients and the server share the cores of this machine.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ RETRIES = 40
 
 @dataclass
 class Client:
-    """One person's browser: a connection that is kept, opened anew where it was lost. failed:
-    what a retry did not mend."""
+    """A browser: a connection that stays open, and is opened again when it was lost. failed: the
+    requests that failed after all retries."""
 
     address: str
     times: list[float] = field(default_factory=list)
@@ -47,10 +47,10 @@ class Client:
     connection: http.client.HTTPConnection | None = None
 
     def ask(self, path: str, body: Any = None) -> Any:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for attempt in range(RETRIES):
             try:
-                answer = self._once(path, body)
+                answer = self.ask_once(path, body)
                 break
             except (OSError, http.client.HTTPException) as error:
                 self.connection = None
@@ -59,10 +59,10 @@ class Client:
                     self.failed.append(f"{path}: {error}")
                     return None
                 time.sleep(0.25)
-        self.times.append((time.perf_counter() - begun) * 1000)
+        self.times.append((time.perf_counter() - start) * 1000)
         return answer
 
-    def _once(self, path: str, body: Any) -> Any:
+    def ask_once(self, path: str, body: Any) -> Any:
         if self.connection is None:
             parts = urlsplit(self.address)
             self.connection = http.client.HTTPConnection(
@@ -76,35 +76,35 @@ class Client:
             {"Content-Type": "application/json"} if text else {},
         )
         response = self.connection.getresponse()
-        found = response.read()
+        content = response.read()
         if response.status >= 500:
             raise http.client.HTTPException(f"{response.status}")
         if response.status >= 400:
-            self.failed.append(f"{path}: {response.status} {found[:200]!r}")
+            self.failed.append(f"{path}: {response.status} {content[:200]!r}")
             return None
-        return json.loads(found) if found else None
+        return json.loads(content) if content else None
 
 
-def run_reader(client: Client, size: Size, until: float, dice: random.Random) -> None:
-    time.sleep(dice.random() * PAUSE)
+def run_reader(client: Client, size: Size, until: float, chooser: random.Random) -> None:
+    time.sleep(chooser.random() * PAUSE)
     tab, concept, total, offset = "all", None, size.predictions // 2, 0
     while time.perf_counter() < until:
-        begun = time.perf_counter()
-        move = dice.random()
+        start = time.perf_counter()
+        move = chooser.random()
         if move < 0.6:
             offset = min(offset + 100, max(0, total - 100))  # scrolls
         elif move < 0.85:
-            offset = dice.randrange(max(1, total))  # jumps
+            offset = chooser.randrange(max(1, total))  # jumps
         else:
             tab, concept, offset = (
-                dice.choice(["all", "matched", "missing", "extra"]),
-                dice.choice([None, dice.randrange(size.concepts)]),
+                chooser.choice(["all", "matched", "missing", "extra"]),
+                chooser.choice([None, chooser.randrange(size.concepts)]),
                 0,
             )
-        which = "" if concept is None else f"&concept={concept}"
-        found = client.ask(f"{VERSION}/page?tab={tab}&limit=100&offset={offset}{which}")
-        total = total if found is None else found["total"]
-        time.sleep(max(0, PAUSE - (time.perf_counter() - begun)))
+        filter_clause = "" if concept is None else f"&concept={concept}"
+        page = client.ask(f"{VERSION}/page?tab={tab}&limit=100&offset={offset}{filter_clause}")
+        total = total if page is None else page["total"]
+        time.sleep(max(0, PAUSE - (time.perf_counter() - start)))
 
 
 def run_reviewer(
@@ -112,25 +112,25 @@ def run_reviewer(
     name: str,
     until: float,
     concepts: list[str],
-    handed: list[tuple[str, int]],
-    kept: list[str],
+    assigned: list[tuple[str, int]],
+    acknowledged: list[str],
 ) -> None:
     session, waiting, done = uuid.uuid4().hex, [], []
     while time.perf_counter() < until:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         if not waiting:
-            asked = {
+            request = {
                 "session": session,
                 "who": name,
                 "take": 10,
                 "give_back": done,
                 "order": "score",
             }
-            found = client.ask(f"{VERSION}/queue", asked)
-            if not found or not found["items"]:
+            queue = client.ask(f"{VERSION}/queue", request)
+            if not queue or not queue["items"]:
                 return
-            waiting, done = found["items"], []
-            handed.extend((session, item["row"]) for item in waiting)
+            waiting, done = queue["items"], []
+            assigned.extend((session, item["row"]) for item in waiting)
         item = waiting.pop(0)
         seen = {
             "image": item["path"],
@@ -147,33 +147,33 @@ def run_reviewer(
             )
             is not None
         ):
-            kept.append(batch)
+            acknowledged.append(batch)
         done.append(seen)
-        time.sleep(max(0, PAUSE - (time.perf_counter() - begun)))
+        time.sleep(max(0, PAUSE - (time.perf_counter() - start)))
 
 
 @dataclass
 class Load:
-    """What a crowd met. handed: session and row of all that was given out; kept: batches that
-    were acknowledged."""
+    """The answers to all clients. assigned: session and row of each item that a queue assigned;
+    acknowledged: batches of the decisions that the server confirmed."""
 
     readers: list[Client]
     reviewers: list[Client]
-    handed: list[tuple[str, int]]
-    kept: list[str]
+    assigned: list[tuple[str, int]]
+    acknowledged: list[str]
 
-    def told(self, who: str) -> str:
+    def summary(self, who: str) -> str:
         clients = self.readers if who == "readers" else self.reviewers
-        times = [one for client in clients for one in client.times]
+        times = [milliseconds for client in clients for milliseconds in client.times]
         if not times:
             return "–"
-        failed = [one for client in clients for one in client.failed]
-        lost = f", {len(failed)} failed ({failed[0]})" if failed else ", none failed"
-        again = sum(client.retried for client in clients)
+        failed = [message for client in clients for message in client.failed]
+        failures = f", {len(failed)} failed ({failed[0]})" if failed else ", none failed"
+        retried = sum(client.retried for client in clients)
         return (
             f"{len(times):,} answers, median {statistics.median(times):.0f} ms, p95 "
             f"{np.quantile(times, 0.95):.0f} ms, longest "
-            f"{max(times):.0f} ms{lost}{f', {again} tried again' if again else ''}"
+            f"{max(times):.0f} ms{failures}{f', {retried} retried' if retried else ''}"
         )
 
 
@@ -195,7 +195,7 @@ def run_clients(
     threads += [
         threading.Thread(
             target=run_reviewer,
-            args=(client, f"Reviewer {place}", until, concepts, load.handed, load.kept),
+            args=(client, f"Reviewer {place}", until, concepts, load.assigned, load.acknowledged),
         )
         for place, client in enumerate(load.reviewers)
     ]
@@ -207,7 +207,7 @@ def run_clients(
 
 
 def resident_memory(process: int) -> float:
-    """Megabytes that a process has of its own."""
+    """Megabytes of anonymous and shared memory of a process."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return (
         sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem")))
@@ -217,23 +217,23 @@ def resident_memory(process: int) -> float:
 
 def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
     workspace = prepare(size, folder)
-    found = []
+    table = []
     with running_server(workspace) as (address, _, process):
         alone = run_clients(address, size, seconds, READERS, 0)
-        found.append((f"{READERS} readers", alone.told("readers")))
+        table.append((f"{READERS} readers", alone.summary("readers")))
         before = resident_memory(process)
         both = run_clients(address, size, seconds)
-        found += [
-            (f"{READERS} readers beside {REVIEWERS} reviewers", both.told("readers")),
-            (f"{REVIEWERS} reviewers", both.told("reviewers")),
+        table += [
+            (f"{READERS} readers beside {REVIEWERS} reviewers", both.summary("readers")),
+            (f"{REVIEWERS} reviewers", both.summary("reviewers")),
         ]
         history = Client(address).ask("/api/v1/views/made/history?limit=0")["total"]
-        twice = len(both.handed) - len({row for _, row in both.handed})
-        found.append(
+        twice = len(both.assigned) - len({row for _, row in both.assigned})
+        table.append(
             (
                 "decisions",
-                f"{len(both.kept):,} acknowledged, {history:,} in the history; {twice} items "
-                "handed out twice",
+                f"{len(both.acknowledged):,} acknowledged, {history:,} in the history; {twice} items "
+                "assigned twice",
             )
         )
         command = [
@@ -249,20 +249,22 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
         importing = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         meanwhile = run_clients(address, size, seconds)
         importing.wait()
-        found.append(("readers while another version is imported", meanwhile.told("readers")))
-        found.append(("reviewers while another version is imported", meanwhile.told("reviewers")))
-        found.append(
+        table.append(("readers while another version is imported", meanwhile.summary("readers")))
+        table.append(
+            ("reviewers while another version is imported", meanwhile.summary("reviewers"))
+        )
+        table.append(
             (
-                "memory of the server's own",
+                "memory of the server, without mapped files",
                 f"{before:.0f} MB before, {resident_memory(process):.0f} MB after",
             )
         )
-    found.append(measure_restart(workspace, size, seconds))
-    return found
+    table.append(measure_restart(workspace, size, seconds))
+    return table
 
 
 def measure_restart(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
-    """A server killed (not stopped) in the middle, another begun at its address."""
+    """A server is killed halfway, and another is started at its address."""
     port = 17_860
     command = [
         sys.executable,
@@ -275,27 +277,27 @@ def measure_restart(workspace: Path, size: Size, seconds: float) -> tuple[str, s
         str(port),
     ]
 
-    def begin() -> subprocess.Popen[str]:
+    def start_server() -> subprocess.Popen[str]:
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         process.stderr.readline()
         return process
 
-    process = begin()
-    found: list[Load] = []
+    process = start_server()
+    loads: list[Load] = []
     thread = threading.Thread(
-        target=lambda: found.append(run_clients(f"http://127.0.0.1:{port}/", size, seconds))
+        target=lambda: loads.append(run_clients(f"http://127.0.0.1:{port}/", size, seconds))
     )
     thread.start()
     time.sleep(seconds / 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process = begin()
+    process = start_server()
     thread.join()
     process.send_signal(signal.SIGINT)
     process.wait()
-    told = f"{found[0].told('readers')}; reviewers: {found[0].told('reviewers')}"
-    return "a server killed and replaced under that load", told
+    summary = f"{loads[0].summary('readers')}; reviewers: {loads[0].summary('reviewers')}"
+    return "a server killed and replaced under that load", summary
 
 
 if __name__ == "__main__":

@@ -208,14 +208,14 @@ def find_split(aliases: Iterable[str]) -> int:
     )
 
 
-def split_and_folder(file: Path, root: Path) -> tuple[int, str]:
-    """The split named by the folders of a file below the source, -1 if there is none, and the
-    file's folder with a trailing `/` in that case: images lie beside their annotations then."""
-    if file == root:
-        return -1, ""
-    folder = file.parent.relative_to(root).as_posix()
-    split = find_split(folder.split("/"))
-    return split, f"{folder}/" if split >= 0 else ""
+def split_of_folder(folder: str) -> int:
+    """The split that one of the folders of a relative path names, -1 if there is none."""
+    return find_split(folder.split("/"))
+
+
+def split_of_file(file: Path, root: Path) -> int:
+    """The split named by the folders of a file below the source, -1 if there is none."""
+    return -1 if file == root else split_of_folder(file.parent.relative_to(root).as_posix())
 
 
 def require_split(alias: str, path: object, record: object) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import UNANNOTATED
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split, split_and_folder
+from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split, split_of_file
 from pellucid.formats.errors import MultipleAnnotationFilesError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
@@ -26,8 +26,7 @@ def split_files(folder: Probe) -> list[Probe]:
     file_names = [
         file_name
         for file_name in folder.file_names
-        if not is_image_file(file_name)
-        and split_and_folder(folder.path / file_name, folder.path)[0] >= 0
+        if not is_image_file(file_name) and split_of_file(folder.path / file_name, folder.path) >= 0
     ]
     if len(file_names) > MAX_SPLIT_FILES:
         return []
@@ -78,7 +77,8 @@ def locate_image(path: str, prefix: str, folders: Sequence[Path]) -> str:
 def add_split_file(
     builder: DatasetBuilder, folder: Probe, file_probe: Probe, source: ParsedAnnotations
 ) -> None:
-    split, prefix = split_and_folder(file_probe.path, folder.path)
+    split = split_of_file(file_probe.path, folder.path)
+    prefix = f"{file_probe.path.parent.relative_to(folder.path).as_posix()}/"
     builder.notes += source.notes
     images = source.images
     folders = [folder.path, *([Path(builder.image_folder)] if builder.image_folder else [])]

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
+from pellucid.formats.dataset import ParsedAnnotations, split_of_file
 from pellucid.formats.instance_maps import masks_of_instances, read_instance_map
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
@@ -45,7 +45,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         path = probe.path / name
         values = read_instance_map(path)
         numbers, masks = masks_of_instances(values)
-        split, _ = split_and_folder(path, probe.path)
+        split = split_of_file(path, probe.path)
         height, width = values.shape
         image = builder.add_image(image_path(name, has_images), width, height, split)
         for row, number in enumerate(numbers):

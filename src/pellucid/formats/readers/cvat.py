@@ -14,7 +14,7 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.curves import ellipse_outline, rotate_box
-from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_and_folder
+from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_of_file
 from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.parsing import element_text, parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
@@ -102,7 +102,7 @@ def read_image_element(
     )
     split = parse_split(image_element.get("subset") or "")
     if split is None:
-        split, _ = split_and_folder(file, source)
+        split = split_of_file(file, source)
     image = builder.add_image(image_name, width, height, split, image_element.get("id") or "")
     cvat_image = CvatImage(image, image_name, width, height, file, skeletons)
     kinds = Counter(

@@ -15,7 +15,8 @@ from PIL import Image
 from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.curves import ellipse_outline
-from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
+from pellucid.formats.dataset import ParsedAnnotations, split_of_file
+from pellucid.formats.image_location import ImageLocator
 from pellucid.formats.parsing import element_text, parse_json, parse_number, parse_xml
 from pellucid.formats.probe import (
     HEAD_BYTES,
@@ -72,11 +73,12 @@ def is_xml(head: str) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     outline_count = 0
+    locator = ImageLocator(probe.path, options.image_folder, by_folder=True)
     for file in list_files(probe, ".json"):
         if probe.is_dir and is_foreign(read_head(file)):
             builder.skip_file(file.relative_to(probe.path).as_posix())
         elif probe.is_dir or is_json(probe.head):
-            outline_count += read_json(builder, probe.path, file)
+            outline_count += read_json(builder, locator, file)
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
             outline_count += read_xml(builder, probe.path, file)
@@ -86,14 +88,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return builder.build(options.kind)
 
 
-def read_json(builder: DatasetBuilder, source: Path, file: Path) -> int:
+def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> int:
     """Add shapes as boxes and set flags as tags; return the number of shapes that are not
     rectangles."""
     document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
-    split, folder = split_and_folder(file, source)
-    image_name = clean_image_path(document.imagePath)
-    if folder and (file.parent / image_name).is_file():
-        image_name = folder + image_name
+    split, image_name = locator.locate(file, clean_image_path(document.imagePath))
     image = builder.add_unique_image(
         image_name,
         document.imageWidth or 0,
@@ -168,7 +167,7 @@ def read_xml(builder: DatasetBuilder, source: Path, file: Path) -> int:
         parse_number(element_text(root, f"imagesize/{side}", "0"), file, "imagesize", side)
         for side in ("nrows", "ncols")
     )
-    split, _ = split_and_folder(file, source)
+    split = split_of_file(file, source)
     image = builder.add_image(f"{folder}/{file_name}", width, height, split, file.stem)
     outline_count = 0
     for object_index, object_element in enumerate(root.iterfind("object")):

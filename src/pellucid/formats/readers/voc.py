@@ -21,7 +21,8 @@ from pellucid.core.tables import SPLITS
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
-from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split, split_and_folder
+from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
+from pellucid.formats.image_location import ImageLocator, names_repeat
 from pellucid.formats.instance_maps import masks_of_instances, read_instance_map
 from pellucid.formats.parsing import element_text, parse_number, parse_xml, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
@@ -97,13 +98,15 @@ def read_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[V
     splits = read_image_sets(probe.path) if probe.is_dir else {}
     objects_by_file: dict[Path, list[VocObject]] = {}
     stated: set[str] = set()
-    for file in list_files(probe, ".xml"):
+    files = list(list_files(probe, ".xml"))
+    locator = ImageLocator(probe.path, builder.image_folder, names_repeat(files))
+    for file in files:
         root = parse_xml(file)
         if root.tag != "annotation":
             raise MalformedFileError(
                 file, f"expected root element <annotation>, found <{root.tag}>"
             )
-        objects_by_file[file] = read_objects(builder, probe.path, file, root, splits)
+        objects_by_file[file] = read_objects(builder, locator, file, root, splits)
         stated.add(element_text(root, "source/annotation", "") or "")
     return objects_by_file, stated == {ZERO_BASED}
 
@@ -147,7 +150,11 @@ def add_objects(
 
 
 def read_objects(
-    builder: DatasetBuilder, source: Path, file: Path, root: Element, splits: dict[str, int]
+    builder: DatasetBuilder,
+    locator: ImageLocator,
+    file: Path,
+    root: Element,
+    splits: dict[str, int],
 ) -> list[VocObject]:
     """The objects of one file. Its split is that of ImageSets, or of the folder it lies in."""
     image_name = element_text(root, "filename") or f"{file.stem}.jpg"
@@ -158,9 +165,7 @@ def read_objects(
     width, height = (
         parse_number(size_text, file, "size", "width or height") for size_text in size_texts
     )
-    folder_split, folder = split_and_folder(file, source)
-    if folder and (file.parent / image_name).is_file():
-        image_name = folder + image_name
+    folder_split, image_name = locator.locate(file, image_name)
     stem_path = image_name.rpartition(".")[0]
     split = next(
         (splits[name] for name in (image_name, stem_path, file.stem) if name in splits),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement
+from xml.etree.ElementTree import Element, SubElement
 
 from pellucid.core.tables import SPLITS, Annotations
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.cvat import NAME
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
 from pellucid.formats.writers.image_copies import copy_images
-from pellucid.formats.writers.new_files import new_file, new_folder
+from pellucid.formats.writers.new_files import new_file, new_folder, write_xml
 from pellucid.formats.writers.object_outlines import single_polygon
 
 
@@ -52,7 +52,7 @@ def write_document(
     for image, annotation_rows in export_data.rows_by_image(annotations):
         if image in written:
             add_image(root, export_data, annotations, image, annotation_rows)
-    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    write_xml(path, root)
 
 
 def add_image(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from xml.etree.ElementTree import Element, tostring
 
 from pellucid.core.errors import WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
@@ -96,6 +97,13 @@ def convert_write_errors(path: Path) -> Iterator[None]:
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file into a folder that is being written."""
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def write_xml(path: Path, root: Element) -> None:
+    """Write an XML file into a folder that is being written. Carriage returns are escaped, since
+    parsers read plain ones as line feeds."""
+    text = tostring(root, encoding="utf-8", xml_declaration=True)
+    path.write_bytes(text.replace(b"\r", b"&#13;"))
 
 
 def write_new_json(path: Path, document: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path, PurePosixPath
-from xml.etree.ElementTree import Element, ElementTree, SubElement
+from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.voc import CORNER_TAGS, NAME, ZERO_BASED
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, known_sizes
 from pellucid.formats.writers.image_copies import copy_images
-from pellucid.formats.writers.new_files import new_folder
+from pellucid.formats.writers.new_files import new_folder, write_xml
 
 IMAGE_FOLDER = "JPEGImages"
 
@@ -92,7 +92,7 @@ def write_annotation_files(
                 add_text_element(corners_element, side, text)
         file = folder / "Annotations" / f"{image_stems[image]}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
-        ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
+        write_xml(file, root)
 
 
 def write_image_sets(export_data: ExportData, image_stems: list[str], folder: Path) -> None:
