@@ -73,7 +73,8 @@ def rust(page):
 
 def test_a_row_shows_its_items(opened):
     crops = rust(opened).locator(".crop")
-    expect(crops).to_have_count(8)
+    expect(rust(opened)).to_have_attribute("aria-current", "true")
+    expect(crops).to_have_count(12)
     expect(crops.first).to_have_attribute("aria-label", re.compile("^rust, extra annotation"))
     expect(rust(opened).locator(".gain")).to_contain_text("−12")
     expect(rust(opened).locator(".gain")).to_contain_text("at most")
@@ -114,9 +115,9 @@ def test_dismissed_as_known_is_kept(opened, view):
     group = page.get_by_role("region", name="For the next training").get_by_role("article")
     expect(group.last).to_contain_text("'rust'")
     rust(page).get_by_role("button", name="Not known").click()
-    expect(rust(page).locator(".crop")).to_have_count(8)
+    expect(rust(page).locator(".crop")).to_have_count(12)
     page.reload()
-    expect(rust(page).locator(".crop")).to_have_count(8)
+    expect(rust(page).locator(".crop")).to_have_count(12)
 
 
 def test_one_concept_shows_its_findings(opened):

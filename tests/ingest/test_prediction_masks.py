@@ -156,7 +156,7 @@ def test_a_mask_of_another_size_than_its_image_is_refused(tmp_path):
     ):
         imported(masked, tmp_path / "large")
     masked.results[0] = result(segmentation=encoded(64, 48))
-    with pytest.raises(MaskSizeError, match="rotated by its EXIF orientation"):
+    with pytest.raises(MaskSizeError, match="exchanged, as by an EXIF orientation"):
         imported(masked, tmp_path / "rotated")
 
 
@@ -232,7 +232,8 @@ def test_label_files_with_polygons_and_a_confidence(tmp_path):
 
 
 def test_label_files_of_poses_are_no_polygons(tmp_path):
-    masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
+    """Where the annotations are boxes; where they are masks, predictions are taken for masks."""
+    masked = small_set([annotation(1)], [result(segmentation=encoded())])
     folder = masked.write(tmp_path)
     toys.write(folder / "labels/1.txt", "0 0.5 0.5 0.4 0.4 0.45 0.5 0.6 0.55 0.9\n")
     version, _ = masked.version(folder)

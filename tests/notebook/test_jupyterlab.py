@@ -147,7 +147,7 @@ def test_results_in_a_notebook_that_runs_is_restarted_and_converted(
     # The server runs beside the notebook: its page opens from the link.
     with page.expect_popup() as popup:
         cell(page, 7).locator("a").last.click()
-    expect(popup.value.get_by_role("tab").first).to_be_visible()
+    expect(popup.value.get_by_role("heading", name="Versions of cells")).to_be_visible()
     popup.value.close()
 
     page.keyboard.press("Control+s")

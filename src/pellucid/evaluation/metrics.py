@@ -48,10 +48,11 @@ class OverallMetrics:
     @property
     def headline(self) -> tuple[tuple[str, float | None], tuple[str, float | None]]:
         """Names and values of the two figures that head the others: AP and AP50 (detection), mAP
-        and macro F1 (tagging), accuracy and macro F1 (classification)."""
+        and macro F1 (tagging), accuracy by highest score and macro F1 (classification)."""
         if self.coco is not None:
             return ("AP", self.coco["AP"]), ("AP50", self.coco["AP50"])
-        first = ("mAP", self.map) if self.accuracy is None else ("accuracy", self.accuracy)
+        is_tagging = self.argmax_accuracy is None
+        first = ("mAP", self.map) if is_tagging else ("accuracy (argmax)", self.argmax_accuracy)
         return first, ("macro F1", self.macro_f1)
 
 

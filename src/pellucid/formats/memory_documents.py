@@ -40,8 +40,23 @@ def as_file(document: Any) -> Iterator[Path]:
     """A temporary JSON file of the document; numbers may be NumPy's."""
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         path = Path(folder) / "document.json"
-        path.write_bytes(msgspec.json.encode(document, enc_hook=plain_value))
+        path.write_bytes(msgspec.json.encode(with_text_counts(document), enc_hook=plain_value))
         yield path
+
+
+def with_text_counts(document: Any) -> Any:
+    """The document with run lengths as text: pycocotools has them as bytes."""
+    if isinstance(document, Mapping):
+        return {**document, "annotations": [with_text(row) for row in document["annotations"]]}
+    return [with_text(record) for record in document]
+
+
+def with_text(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    shape = record.get("segmentation")
+    if not isinstance(shape, Mapping) or not isinstance(shape.get("counts"), bytes):
+        return record
+    counts = shape["counts"].decode("ascii", "replace")
+    return {**record, "segmentation": {**shape, "counts": counts}}
 
 
 def plain_value(value: Any) -> Any:

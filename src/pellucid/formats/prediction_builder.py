@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.core.tables import Kind, string_column
+from pellucid.core.masks import Masks, concat_masks, no_masks
+from pellucid.core.tables import BoolArray, Kind, string_column
+from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates
 from pellucid.formats.dataset import (
     BoxUnit,
@@ -18,6 +20,7 @@ from pellucid.formats.dataset import (
     encode_texts,
     validate_predictions,
 )
+from pellucid.formats.mask_arrays import encode_mask_arrays
 
 NO_BOX: BoxCoordinates = (0.0, 0.0, 0.0, 0.0)
 
@@ -37,6 +40,7 @@ class PredictionBuilder:
     _boxes: list[BoxCoordinates] = field(default_factory=list)
     _outlines: list[str] = field(default_factory=list)
     _record_numbers: list[int] = field(default_factory=list)
+    _mask_by_row: dict[int, Masks] = field(default_factory=dict)
     _failed: set[int] = field(default_factory=set)
 
     def add_failed_image(self, image_key: str) -> None:
@@ -65,6 +69,18 @@ class PredictionBuilder:
         polygon = [coordinate for point in outline for coordinate in point]
         self._outlines.append(json.dumps([polygon]) if len(outline) > 2 else "")
         self._record_numbers.append(record_number)
+
+    def add_mask(
+        self, image_index: int, concept: str, score: float, pixels: BoolArray, record_number: int
+    ) -> None:
+        """pixels: of the object, bool (height, width) in the size of the image; a mask without any
+        is left out."""
+        masks = encode_mask_arrays(pixels[None])
+        left, top, width, height = measure_masks(masks).box[0].tolist()
+        if not width:
+            return
+        self.add(image_index, concept, score, (left, top, width, height), record_number)
+        self._mask_by_row[len(self._scores) - 1] = masks
 
     def build(
         self,
@@ -99,8 +115,15 @@ class PredictionBuilder:
                 if is_detection and any(self._outlines)
                 else None,
                 outline_unit=unit,
+                mask=self._concat_masks() if is_detection and self._mask_by_row else None,
                 not_run=np.isin(np.arange(len(self._image_index_by_key)), [*self._failed])
                 if self._failed
                 else None,
             )
+        )
+
+    def _concat_masks(self) -> Masks:
+        """The masks of all rows, nothing for those without."""
+        return concat_masks(
+            [self._mask_by_row.get(row, no_masks(1)) for row in range(len(self._scores))]
         )

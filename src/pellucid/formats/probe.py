@@ -93,12 +93,22 @@ def probe_source(source: str | Path) -> Probe:
 
 
 @dataclass(frozen=True)
+class AnnotatedShapes:
+    """What the annotations of a view state, beside boxes. keypoint_count: of an object, 0 if they
+    have none or different numbers."""
+
+    has_masks: bool = False
+    keypoint_count: int = 0
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """Options for reading a source. kind: the view's, if any · image_folder: the local folder that
     image paths are relative to · first_pixel: the index of the first pixel, if the format does not
     define it · concepts: the view's concept names · columns: columns of a table by role ·
     separator: of several concepts in one cell; `none` for one concept per cell ·
-    has_scores: of predictions, as the user says."""
+    has_scores: of predictions, as the user says · annotated_shapes: those of the view, for readers
+    of predictions that need them."""
 
     kind: Kind | None = None
     image_folder: str | None = None
@@ -107,6 +117,7 @@ class ReadOptions:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     separator: str | None = None
     has_scores: bool = True
+    annotated_shapes: Callable[[], AnnotatedShapes] = AnnotatedShapes
 
 
 def create_read_options(
@@ -117,6 +128,7 @@ def create_read_options(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     separator: str | None = None,
     has_scores: bool = True,
+    annotated_shapes: Callable[[], AnnotatedShapes] = AnnotatedShapes,
 ) -> ReadOptions:
     """Options as given by the user. image_folder: a local folder or a URL, which readers do not
     need."""
@@ -131,6 +143,7 @@ def create_read_options(
         },
         separator,
         has_scores,
+        annotated_shapes,
     )
 
 

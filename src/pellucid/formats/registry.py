@@ -267,10 +267,12 @@ def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotati
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
     annotations = read_annotation_table(table_reader, options)
-    masks = dataframes.detection_masks(source)
-    if masks is None:
+    masks, texts = dataframes.detection_masks(source), dataframes.detection_outlines(source)
+    if masks is not None:
+        texts = [encode_mask(masks, row) for row in range(len(masks))]
+    if texts is None:
         return annotations
-    outlines = string_column([encode_mask(masks, row) for row in range(len(masks))])
+    outlines = string_column(texts)
     return replace(annotations, annotations=annotations.annotations.replace(outline=outlines))
 
 
@@ -430,8 +432,12 @@ def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredicti
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)
     predictions = read_prediction_table(table_reader, options)
-    masks = dataframes.detection_masks(source)
-    return predictions if masks is None else replace(predictions, mask=masks)
+    masks, outlines = dataframes.detection_masks(source), dataframes.detection_outlines(source)
+    if masks is not None:
+        return replace(predictions, mask=masks)
+    if outlines is not None:
+        return replace(predictions, outline=string_column(outlines))
+    return predictions
 
 
 def read_prediction_file(

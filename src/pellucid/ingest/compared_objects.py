@@ -40,7 +40,7 @@ from pellucid.evaluation.object_keypoints import (
 from pellucid.evaluation.oriented_boxes import corner_areas, order_corners
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_scaling import fill_image_sizes, scale_outline
-from pellucid.ingest.errors import MaskSizeError
+from pellucid.ingest.errors import KeypointCountError, MaskSizeError
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.geometry_choice import StatedObjects, choose_geometry, geometry_inference
 
@@ -189,7 +189,9 @@ def compare_keypoints(
             noun = format_count(unlabelled, "annotation")
             message = f"{noun} without a labelled keypoint: ignored, as COCO does"
             notes.append(Note("unlabelled_keypoints", message, unlabelled, "info"))
-    predicted = predicted_points(points, predictions, concept_points(annotations, column))
+    schemes = concept_points(annotations, column)
+    require_same_points(source.path, points, predictions, schemes)
+    predicted = predicted_points(points, predictions, schemes)
     missing = int((~(split_points(predicted)[:, :, SIGMA] > 0).any(axis=1)).sum())
     if missing:
         message = (
@@ -226,6 +228,23 @@ def concept_points(annotations: Annotations, column: Float64Array) -> dict[int, 
     rows = np.flatnonzero((points[:, :, SIGMA] > 0).any(axis=1))
     concepts, first = np.unique(annotations.concept[rows], return_index=True)
     return dict(zip(concepts.tolist(), points[rows[first], :, SIGMA:], strict=True))
+
+
+def require_same_points(
+    path: str,
+    points: Float64Array,
+    predictions: Predictions,
+    schemes: Mapping[int, Float64Array],
+) -> None:
+    """Raise KeypointCountError if predictions have other numbers of points than the annotations of
+    their concept. schemes: see predicted_points."""
+    counts = (~np.isnan(points[:, 0::3])).sum(axis=1)
+    for concept, scheme in schemes.items():
+        expected = int((scheme[:, 0] > 0).sum())
+        found = np.unique(counts[predictions.concept == concept])
+        others = [int(count) for count in found if count not in (0, expected)]
+        if others:
+            raise KeypointCountError(path, others[0], expected)
 
 
 FAR_AWAY = -1e7

@@ -245,6 +245,17 @@ class DuplicatePredictionsError(PellucidError):
         )
 
 
+class KeypointCountError(PellucidError):
+    """Predicted objects have other numbers of keypoints than the annotated ones."""
+
+    def __init__(self, path: str, found: int, expected: int) -> None:
+        super().__init__(
+            f"{path}: predicted objects have {found} keypoints, the annotated ones {expected}. "
+            "Write the same keypoints in the same order, or specify --geometry box to compare "
+            "boxes."
+        )
+
+
 class GeometryUnavailableError(PellucidError):
     def __init__(self, path: object, geometry: str, reason: str) -> None:
         super().__init__(f"{path}: --geometry {geometry}: {reason}, or leave --geometry out.")
@@ -266,7 +277,9 @@ class MaskSizeError(PellucidError):
         self, path: object, image: str, size: tuple[int, int], image_size: tuple[int, int]
     ) -> None:
         is_rotated = size == image_size[::-1] and size[0] != size[1]
-        rotated = " (rotated by its EXIF orientation)" if is_rotated else ""
+        rotated = (
+            " (width and height are exchanged, as by an EXIF orientation)" if is_rotated else ""
+        )
         super().__init__(
             f"{path}: a mask of '{image}' is {size[0]}x{size[1]} pixels; the image is "
             f"{image_size[0]}x{image_size[1]}{rotated}. Write masks in the size of the image, or "

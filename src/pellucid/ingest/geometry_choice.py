@@ -12,6 +12,7 @@ from pellucid.core.tables import GEOMETRIES, HAS_PREDICTIONS, Annotations, Geome
 from pellucid.evaluation.geometry import corners_of_shapes, is_quadrilateral
 from pellucid.evaluation.oriented_boxes import are_parallelograms, are_rectangles
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
+from pellucid.formats.probe import AnnotatedShapes
 from pellucid.ingest.errors import GeometryUnavailableError
 from pellucid.ingest.frozen_version import FrozenVersion
 
@@ -106,7 +107,7 @@ def require_shapes(objects: StatedObjects, forced: str) -> None:
         remedy = f"the {side} have no {noun}. Export them with {noun}"
         raise GeometryUnavailableError(path, forced, remedy)
     if forced == "oriented_box" and not objects.are_oriented_boxes:
-        remedy = "not every outline has four corners. Specify another geometry"
+        remedy = "not every outline is a rectangle of four corners. Specify another geometry"
         raise GeometryUnavailableError(path, forced, remedy)
 
 
@@ -138,6 +139,15 @@ def annotated_geometry(annotations: Annotations) -> Geometry:
     if any(outline.startswith(KEYPOINTS_START) for outline in outlines):
         return "keypoints"
     return "mask" if any(outlines) else "box"
+
+
+def annotated_shapes(annotations: Annotations) -> AnnotatedShapes:
+    """What the annotations of a view state, for readers of predictions."""
+    outlines = [] if annotations.outline is None else annotations.outline.tolist()
+    poses = [stated for outline in outlines if (stated := parse_keypoints(outline))]
+    counts = {len(stated.keypoints) // 3 for stated in poses}
+    has_masks = any(outlines) and not poses
+    return AnnotatedShapes(has_masks, counts.pop() if len(counts) == 1 else 0)
 
 
 PLURALS: dict[Geometry, str] = {

@@ -48,6 +48,7 @@ from pellucid.ingest.prediction_notes import (
     outside_image_notes,
 )
 from pellucid.ingest.references import Interpretation, reject_ambiguous, unmatched_image_notes
+from pellucid.ingest.shape_units import settle_shape_unit
 from pellucid.ingest.unannotated_concepts import settle_concepts
 from pellucid.storage.manifests import Concept
 
@@ -88,6 +89,7 @@ def import_predictions(
     """Resolve the predictions of a file against a frozen version. overrides: interpretations
     set by the user; selection: concepts as chosen by the user; replaces: whether they take the
     place of earlier predictions."""
+    source = settle_shape_unit(source)
     images, concepts = version.images, version.annotated_concepts
     check_names(source.path, selection, source.concept_keys, [c.name for c in concepts])
     is_candidate = (

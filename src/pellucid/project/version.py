@@ -34,6 +34,7 @@ from pellucid.ingest.concept_selection import ConceptSelection, create_selection
 from pellucid.ingest.errors import MixedScoresError, NoIgnoredConceptsError
 from pellucid.ingest.exif import EXIF_ROTATION_NOTE
 from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.geometry_choice import annotated_shapes
 from pellucid.ingest.inference import Overrides
 from pellucid.ingest.predictions import (
     CoverageMode,
@@ -261,7 +262,11 @@ class Version:
         """
         known_concepts = [concept.name for concept in self._concepts]
         options = create_read_options(
-            self.view.kind, concepts=known_concepts, columns=columns, has_scores=not no_scores
+            self.view.kind,
+            concepts=known_concepts,
+            columns=columns,
+            has_scores=not no_scores,
+            annotated_shapes=lambda: annotated_shapes(self.view.annotation_tables[1]),
         )
         parsed = read_predictions(source, format, options)
         overrides = Overrides(boxes, image_ids, category_ids, scores, geometry)

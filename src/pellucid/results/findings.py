@@ -21,7 +21,7 @@ from pellucid.analysis.model_findings import (
 from pellucid.browse.query import ListQuery
 from pellucid.browse.selection import Tab
 from pellucid.core.display import Displayed
-from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.errors import summarize_names
 from pellucid.core.tables import (
     NOT_RUN,
     SPLITS,
@@ -148,7 +148,7 @@ def find_problems(
     ]
     if comparison is not None:
         nothing = f"No significant change since {comparison.a}"
-        detectors.append((baseline_findings(comparison, split), nothing))
+        detectors.append((baseline_findings(results, comparison, split), nothing))
     findings = [finding for found, _ in detectors for finding in found]
     was_run = (evaluation.images.split == index) & (evaluation.coverage != NOT_RUN)
     not_found = [text for found, text in detectors if not found and text and was_run.any()]
@@ -270,12 +270,13 @@ def import_text(split: Split, leaks: list[Note] | None, are_selected: bool) -> s
 def slice_findings(
     results: ExaminedResults, slices: list[ErrorSlice], split: Split
 ) -> list[Finding]:
-    """Slices with significantly more errors, those with most errors in excess first. One whose
-    errors are mostly those of a slice before it is left out."""
+    """Slices with significantly more errors, those with most errors in excess first. Left out are
+    those that hold most of the items, where the rest is the exception, and those whose errors are
+    mostly those of a slice before them."""
     worse = [
         (round(found.errors - found.items * found.elsewhere), found)
         for found in slices
-        if found.rate > found.elsewhere
+        if found.rate > found.elsewhere and found.items <= found.population_items / 2
     ]
     worse.sort(key=lambda pair: -pair[0])
     explained: dict[str, set[int]] = {"extra": set(), "missing": set()}
@@ -301,9 +302,9 @@ def describe_slice(found: ErrorSlice, excess: int, query: ListQuery, count: int)
     return Finding(
         "slice",
         "training",
-        found.sentence,
-        f"{found.errors:,} errors among {found.items:,} items at the optimal thresholds; "
-        f"{100 * found.elsewhere:.1f} % elsewhere (p = {found.p_adjusted:.2g}, adjusted)",
+        found.headline,
+        f"{found.errors:,} errors among {found.items:,} items at the optimal thresholds, of "
+        f"{found.population_errors:,} in all (p = {found.p_adjusted:.2g}, adjusted)",
         Gain(excess, at_most=True, assumption="if it were as good as elsewhere"),
         count,
         found.concept,
@@ -327,30 +328,30 @@ def overfitting_text(evaluation: Evaluation, split: Split, thresholds: Float64Ar
     return f"No overfitting: F1 {splits}"
 
 
-def baseline_findings(comparison: VersionComparison, split: Split) -> list[Finding]:
+def baseline_findings(
+    results: ExaminedResults, comparison: VersionComparison, split: Split
+) -> list[Finding]:
     """Significant changes since the baseline, overall and by concept."""
     changes = [comparison.overall, *comparison.worst_first]
     return [
-        describe_baseline_change(comparison, change, split)
+        describe_baseline_change(results, comparison, change, split)
         for change in changes
         if change.regression or (change is comparison.overall and change.verdict != "no difference")
     ]
 
 
 def describe_baseline_change(
-    comparison: VersionComparison, change: ConceptChange, split: Split
+    results: ExaminedResults, comparison: VersionComparison, change: ConceptChange, split: Split
 ) -> Finding:
+    """Its items: the new false negatives, or the new false positives if there are more."""
     is_worse = change.errors.increase > 0
-    are_annotations = change.broken >= change.false_alarms_new
-    kind_of_change = "broken" if are_annotations else "alarm_new"
-    query = ListQuery(
-        "extra" if are_annotations else "missing",
-        split,
-        change.concept,
-        filters=(f"versus:{comparison.a}={kind_of_change}",),
-    )
-    count = max(change.broken, change.false_alarms_new)
-    errors = "false negatives" if are_annotations else "false positives"
+    versus = f"versus:{comparison.a}"
+    new_negatives = ListQuery("extra", split, change.concept, filters=(f"{versus}=broken",))
+    new_positives = ListQuery("missing", split, change.concept, filters=(f"{versus}=alarm_new",))
+    counts = [len(results.query_rows(query)) for query in (new_negatives, new_positives)]
+    count, are_negatives = max(counts), counts[0] >= counts[1]
+    query = new_negatives if are_negatives else new_positives
+    errors = "false negatives" if are_negatives else "false positives"
     subject = f"'{change.concept}'" if change.concept else comparison.b
     verb = "makes fewer errors" if not is_worse else "makes more errors"
     if change.verdict == "trade-off":
@@ -364,8 +365,8 @@ def describe_baseline_change(
         if change.verdict != "trade-off"
         else f"{subject} {verb} since {comparison.a}: {change.errors.a:,} → {change.errors.b:,} "
         "errors",
-        f"{format_count(change.fixed, 'annotation')} fixed, {change.broken:,} broken; "
-        f"{change.false_alarms_gone:,} false positives gone, {change.false_alarms_new:,} new "
+        f"false negatives {change.fn.a:,} → {change.fn.b:,}, {counts[0]:,} of them new; false "
+        f"positives {change.fp.a:,} → {change.fp.b:,}, {counts[1]:,} of them new "
         f"(p = {change.p_errors:.2g})",
         Gain(change.errors.increase if is_worse else None, at_most=True),
         count,

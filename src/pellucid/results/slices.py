@@ -39,11 +39,12 @@ MAX_ITEMS = 200_000
 
 @dataclass(frozen=True)
 class ErrorSlice:
-    """See analysis.slice_search.Slice. description: the conditions in words · concept: name,
-    None for all · error: `extra` or `missing`, the tab that lists its errors · only: filters
-    that select them · population_errors: all errors of this concept and type."""
+    """See analysis.slice_search.Slice. headline: a sentence · description: the conditions in
+    words · concept: name, None for all · error: `extra` or `missing`, the tab that lists its
+    errors · only: filters that select them · population_errors, population_items: all of this
+    concept and type."""
 
-    sentence: str
+    headline: str
     description: str
     conditions: tuple[Condition, ...]
     concept: str | None
@@ -56,7 +57,12 @@ class ErrorSlice:
     p_adjusted: float
     explained: float
     population_errors: int
+    population_items: int
     only: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.headline}; {self.errors:,} of {self.population_errors:,} errors"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -396,14 +402,14 @@ def describe_slice(evaluation: Evaluation, slice_result: Slice) -> ErrorSlice:
     conditions_text = " and ".join(
         describe_condition(condition) for condition in slice_result.conditions
     )
-    rate_text = (
-        f"{concept or 'all concepts'}: {format_percent(slice_result.error_rate)} "
-        f"{ERROR_PHRASES[population.error]} where {conditions_text}, "
-        f"{format_percent(slice_result.other_rate)} elsewhere"
+    start = f"{concept}: where" if concept else "Where"
+    headline = (
+        f"{start} {conditions_text}, {format_percent(slice_result.error_rate)} "
+        f"{ERROR_PHRASES[population.error]}, elsewhere {format_percent(slice_result.other_rate)}"
     )
     filters = tuple(f"where:{condition.expression}" for condition in slice_result.conditions)
     return ErrorSlice(
-        f"{rate_text}; {slice_result.error_count:,} of {population_errors:,} errors",
+        headline,
         conditions_text,
         slice_result.conditions,
         concept,
@@ -416,6 +422,7 @@ def describe_slice(evaluation: Evaluation, slice_result: Slice) -> ErrorSlice:
         slice_result.p_adjusted,
         slice_result.excess_errors,
         population_errors,
+        int(slice_result.is_inside.sum() + slice_result.is_outside.sum()),
         filters,
     )
 

@@ -4,7 +4,7 @@ export type Action =
   | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
   | `tab.${1 | 2 | 3 | 4}`
   | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
-  | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'known' | 'wrong' | 'right' | 'undo' | 'redo'}`
+  | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'review' | 'known' | 'wrong' | 'right' | 'undo' | 'redo'}`
   | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'difference' | 'edit' | 'draw'}`
   | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
@@ -239,9 +239,14 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
   {
     scope: 'findings',
-    keys: { Enter: 'finding.open', g: 'finding.gallery', x: 'finding.known' },
-    labels: ['Enter', 'g', 'x'],
-    help: 'in a finding: open the picture; show all its items; dismiss it as known',
+    keys: {
+      Enter: 'finding.open',
+      g: 'finding.gallery',
+      r: 'finding.review',
+      x: 'finding.known',
+    },
+    labels: ['Enter', 'g', 'r', 'x'],
+    help: 'in a finding: open the picture; show all its items; review them; dismiss it as known',
   },
   {
     scope: 'findings',

@@ -10,6 +10,7 @@ import {
   usualReview,
   type Order,
   type Page,
+  type Place,
   type Review,
   type Sort,
 } from './route';
@@ -49,7 +50,7 @@ export class Gallery {
   headline = $state.raw<api.HeadlineDocument | null>(null);
   failure = $state<string | null>(null);
 
-  page = $state<Page>(parsePlace(location.search).page);
+  page = $state<Page>(location.search ? parsePlace(location.search).page : 'findings');
   only = $state.raw<readonly string[]>([]);
   /** What remains of every count under the filters; null while it is read, and without filters. */
   filtered = $state.raw<api.FilteredDocument | null>(null);
@@ -269,7 +270,21 @@ export class Gallery {
     await this.guard(async () => {
       this.workspace = await api.readWorkspace();
     });
-    if (this.workspace) await this.go(location.search);
+    if (!this.workspace) return;
+    const { search } = location;
+    await this.go(search);
+    const unknown = this.unknownNames(parsePlace(search));
+    if (unknown) this.tell(unknown);
+  }
+
+  /** What the address names and the workspace does not have; another is shown in its place. */
+  private unknownNames({ view, version, concept }: Place): string {
+    if (view && view !== this.view) return `No view '${view}': '${this.view}' is shown`;
+    if (version && version !== this.versionName)
+      return `No version '${version}': '${this.versionName}' is shown`;
+    if (concept !== null && this.version && !this.version.concepts.includes(concept))
+      return `No concept '${concept}': all are shown`;
+    return '';
   }
 
   /** Go to an address: the first time, and when the reader walks back through the history. */

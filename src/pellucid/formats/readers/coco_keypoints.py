@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import format_count
+from pellucid.core.keypoints import VISIBLE
 from pellucid.formats.dataset import Note, ParsedPredictions, encode_ids, validate_predictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_json
@@ -48,6 +49,12 @@ def check_points(path: Path, location: str, numbers: list[float]) -> list[float]
     return [float(number) for number in numbers]
 
 
+def with_visibility(numbers: list[float]) -> list[float]:
+    """Pairs `x, y` as points that are visible."""
+    points = zip(numbers[::2], numbers[1::2], strict=True)
+    return [number for x, y in points for number in (x, y, float(VISIBLE))]
+
+
 def box_of_keypoints(numbers: list[float] | None) -> Box | None:
     """The box around the labelled points of an annotation; None if there is none."""
     if not numbers or len(numbers) % 3:
@@ -60,17 +67,24 @@ def box_of_keypoints(numbers: list[float] | None) -> Box | None:
     return [*low.tolist(), *(high - low).tolist()]
 
 
-def read_keypoint_results(path: Path, format_name: str) -> ParsedPredictions:
+def read_keypoint_results(path: Path, format_name: str, keypoint_count: int) -> ParsedPredictions:
     """Results with keypoints. A record without a bbox has the box around all its points, as
-    pycocotools has it.
+    pycocotools has it. keypoint_count: of the view's objects, 0 if it is not known.
 
     Raises:
         MalformedFileError: the file is not a list of such records.
         InvalidRecordError: a record has neither keypoints nor a bbox, or numbers that are none.
     """
     results = parse_json(path, list[KeypointResult], "COCO results")
+    has_pairs = keypoint_count > 0 and all(
+        len(result.keypoints or []) in (0, 2 * keypoint_count) for result in results
+    )
     points = [
-        check_points(path, f"$[{row}].keypoints", result.keypoints or [])
+        check_points(
+            path,
+            f"$[{row}].keypoints",
+            with_visibility(result.keypoints or []) if has_pairs else result.keypoints or [],
+        )
         for row, result in enumerate(results)
     ]
     width = max(map(len, points), default=0)

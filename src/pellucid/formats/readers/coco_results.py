@@ -361,7 +361,8 @@ def shape_key(path: Path) -> str | None:
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     shape = shape_key(probe.path)
     if shape == "keypoints":
-        return read_keypoint_results(probe.path, NAME)
+        keypoint_count = options.annotated_shapes().keypoint_count
+        return read_keypoint_results(probe.path, NAME, keypoint_count)
     if shape == "poly":
         return read_masked_results(probe.path, NAME)
     if shape == "segmentation":

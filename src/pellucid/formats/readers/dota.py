@@ -48,7 +48,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             "images" if folder_name in ("labelTxt", "labels") else folder_name
             for folder_name in folder_names
         )
-        picture = find_picture(root, f"{image_prefix}/{file.stem}")
+        picture = find_picture(root, f"{image_prefix}/{file.stem}".lstrip("/"))
         image = builder.add_image(picture, split=split, image_id=file.stem)
         for line_number, line in read_lines(file):
             if line.startswith(HEADER_PREFIXES):
@@ -69,7 +69,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 concept,
                 points,
                 f"{file.name} {location}",
-                ignore=difficulty == "1",
+                ignore=difficulty not in ("", "0"),
                 keep_outline=True,
             )
             oriented_count += 1

@@ -409,6 +409,12 @@ def add_prediction_results(
         raw_score = prediction.get("score") if own_score is None else own_score
         score = parse_number(raw_score, probe.path, location, "score")
         image_size = result_image_size(probe, result, location)
+        if "rle" in result_value:
+            pixels = decode_brush(result_value["rle"], *map(round, image_size))
+            if pixels is not None:
+                for concept in result_concepts(result_value):
+                    builder.add_mask(image_index, concept, score, pixels, task_index)
+            continue
         outline = region_outline(probe, result_value, *image_size, location)
         if not outline and kind == "detection":
             continue

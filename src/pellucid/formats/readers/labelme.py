@@ -41,6 +41,10 @@ class Shape(msgspec.Struct):
     """Of a model's prediction; LabelMe itself has none."""
 
 
+AREA_SHAPES = ("circle", "polygon", "oriented_rectangle", "rotation")
+"""Shapes whose outline is compared; X-AnyLabeling calls an oriented box `rotation`."""
+
+
 class LabelMeFile(msgspec.Struct):
     imagePath: str
     shapes: list[Shape]
@@ -114,7 +118,8 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> int
         else:
             is_circle = shape.shape_type == "circle" and len(shape.points) == 2
             points = circle_outline(shape.points) if is_circle else shape.points
-            is_area = shape.shape_type in ("circle", "polygon", "oriented_rectangle")
+            is_old_polygon = shape.shape_type is None and len(shape.points) > 2
+            is_area = is_old_polygon or shape.shape_type in AREA_SHAPES
             builder.add_outline(image, shape.label, points, location, keep_outline=is_area)
     for flag_name, is_set in (document.flags or {}).items():
         if is_set:

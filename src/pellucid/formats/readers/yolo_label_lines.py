@@ -94,8 +94,8 @@ def number_count_error(label_file: Path, line: int, count: int) -> InvalidRecord
             "with a confidence they can be read"
         )
         remedy = (
-            "Write the confidence too (ultralytics: save_conf=True), or use COCO results "
-            "(val with save_json=True)."
+            "Write the confidence too (ultralytics: save_conf=True), specify --no-scores if there "
+            "is none, or use COCO results (val with save_json=True)."
         )
     else:
         problem = f"found {count} numbers"

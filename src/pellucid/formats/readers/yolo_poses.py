@@ -113,6 +113,17 @@ def pose_dimensions(lines: Sequence[Sequence[float]]) -> int | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
+def known_dimensions(lines: Sequence[Sequence[float]], keypoint_count: int) -> int | None:
+    """The numbers of a point if the lines are poses of so many points, with or without a confidence
+    and the id of a track; else None."""
+    counts = {len(numbers) for numbers in lines}
+    for dimensions in (3, 2) if keypoint_count else ():
+        fewest = BOX_FIELDS + keypoint_count * dimensions
+        if counts and counts <= {fewest, fewest + 1, fewest + 2}:
+            return dimensions
+    return None
+
+
 def are_poses(rows: Float64Array, dimensions: int) -> bool:
     points = rows[:, BOX_FIELDS:-1].reshape(len(rows), -1, dimensions)
     if dimensions == 3 and not ((points[:, :, 2] >= 0) & (points[:, :, 2] <= VISIBLE)).all():

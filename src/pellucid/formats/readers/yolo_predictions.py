@@ -27,6 +27,7 @@ from pellucid.formats.errors import (
 from pellucid.formats.parsing import is_number
 from pellucid.formats.probe import (
     MAX_SAMPLED_FILES,
+    AnnotatedShapes,
     PredictionFormat,
     Probe,
     ReadOptions,
@@ -35,7 +36,12 @@ from pellucid.formats.readers.yolo_label_lines import (
     number_count_error,
     read_label_lines,
 )
-from pellucid.formats.readers.yolo_poses import BOX_FIELDS, points_of, pose_dimensions
+from pellucid.formats.readers.yolo_poses import (
+    BOX_FIELDS,
+    known_dimensions,
+    points_of,
+    pose_dimensions,
+)
 
 PREDICTIONS_NAME = "yolo-labels"
 
@@ -74,7 +80,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     path = probe.path
     files, notes = find_prediction_files(probe)
     image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    lines = read_lines(files, options.has_scores)
+    lines = read_lines(files, options.has_scores, options.annotated_shapes)
     check_classes(path, image_keys, lines)
     concept_keys, concept_indexes = encode_texts(
         [str(int(class_number)) for class_number in lines.rows[:, 0]]
@@ -118,7 +124,9 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return validate_predictions(source)
 
 
-def read_lines(files: list[Path], has_scores: bool) -> PredictedLines:
+def read_lines(
+    files: list[Path], has_scores: bool, shapes_of_view: Callable[[], AnnotatedShapes]
+) -> PredictedLines:
     """Boxes, polygons or poses, each with a confidence. has_scores: whether the files hold it.
 
     Raises:
@@ -126,18 +134,23 @@ def read_lines(files: list[Path], has_scores: bool) -> PredictedLines:
     """
     places: list[tuple[int, Path, int]] = []
     label_lines: list[list[float]] = []
-    tracked_count = 0
     for image_index, label_file in enumerate(files):
         for _, line, numbers in read_label_lines(label_file):
-            is_with_track = has_scores and len(numbers) == 7 and is_tracked(numbers)
-            tracked_count += is_with_track
-            numbers = numbers[:6] if is_with_track else numbers
-            label_lines.append(numbers if has_scores else [*numbers, 1.0])
+            label_lines.append(numbers)
             places.append((image_index, label_file, line))
-    keypoints = predicted_points(label_lines)
+    has_shapes = any(len(numbers) > BOX_FIELDS + 2 for numbers in label_lines)
+    shapes = shapes_of_view() if has_shapes else AnnotatedShapes()
+    dimensions = known_dimensions(label_lines, shapes.keypoint_count)
+    length = None if dimensions is None else BOX_FIELDS + shapes.keypoint_count * dimensions
+    label_lines, tracked_count = with_confidences(label_lines, has_scores, length)
+    if length is None and not shapes.has_masks:
+        dimensions = pose_dimensions(label_lines)
+    keypoints = predicted_points(label_lines, dimensions, length)
     outlines = [""] * len(label_lines)
     rows = np.zeros((len(label_lines), BOX_FIELDS + 1))
     for index, (numbers, (_, label_file, line)) in enumerate(zip(label_lines, places, strict=True)):
+        if length is not None and len(numbers) != length + 1:
+            raise number_count_error(label_file, line, len(numbers))
         if len(numbers) == BOX_FIELDS + 1 or keypoints is not None:
             rows[index] = [*numbers[:BOX_FIELDS], numbers[-1]]
         elif is_polygon_with_confidence(numbers):
@@ -155,11 +168,38 @@ def read_lines(files: list[Path], has_scores: bool) -> PredictedLines:
     )
 
 
-def predicted_points(label_lines: list[list[float]]) -> Float64Array | None:
-    """The keypoints of poses; None if the lines are something else."""
-    dimensions = pose_dimensions(label_lines)
-    if dimensions is None or are_corners(label_lines):
+def with_confidences(
+    lines: list[list[float]], has_scores: bool, pose_length: int | None
+) -> tuple[list[list[float]], int]:
+    """Each line with its confidence at the end, 1 without scores, and the number of track ids that
+    were left out. pose_length: the numbers of a pose without a confidence, None for other lines."""
+    are_all_tracked = bool(lines) and all(is_tracked(numbers) for numbers in lines)
+    changed, tracked_count = [], 0
+    for numbers in lines:
+        if pose_length is not None:
+            is_with_track = len(numbers) == pose_length + 2
+        else:
+            is_with_track = is_tracked(numbers) and (are_all_tracked or len(numbers) == 7)
+        if is_with_track and has_scores:
+            tracked_count += 1
+            numbers = numbers[:-1]
+        if not has_scores:
+            numbers = [*numbers[:pose_length], 1.0]
+        changed.append(numbers)
+    return changed, tracked_count
+
+
+def predicted_points(
+    label_lines: list[list[float]], dimensions: int | None, pose_length: int | None
+) -> Float64Array | None:
+    """The keypoints of poses; None if the lines are something else. dimensions: the numbers of a
+    point, None if there are none."""
+    if dimensions is None:
         return None
+    if pose_length is None and are_corners(label_lines):
+        return None
+    if any(len(numbers) != len(label_lines[0]) for numbers in label_lines):
+        return None  # refused line by line
     return points_of(np.array(label_lines)[:, BOX_FIELDS:-1], dimensions)
 
 
@@ -225,7 +265,10 @@ def polygon_center_box(polygon: list[float]) -> list[float]:
 
 def is_tracked(numbers: list[float]) -> bool:
     """Whether a line ends with a confidence and the id of a track."""
-    return 0 <= numbers[5] <= 1 and numbers[6] >= 0 and numbers[6] == int(numbers[6])
+    if len(numbers) != 7 and (len(numbers) < 9 or len(numbers) % 2 == 0):
+        return False
+    *_, confidence, track = numbers
+    return 0 <= confidence <= 1 and track >= 0 and track == int(track)
 
 
 def are_probabilities(scores: Float64Array) -> bool:

@@ -10,6 +10,7 @@ detection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -142,6 +143,11 @@ def boxes_of_detections(image_detections: Mapping[str, Any]) -> Any:
     masks = image_masks(image_detections)
     if image_detections.get("boxes") is not None or masks is None:
         return image_detections.get("boxes")
+    if len(masks) != len(image_detections["labels"]):
+        raise InMemoryDataError(
+            f"{len(masks)} masks and {len(image_detections['labels'])} labels of one image; "
+            "expected equal numbers"
+        )
     box = measure_masks(masks).box
     return np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1)
 
@@ -161,6 +167,8 @@ def image_masks(image_detections: Any) -> Masks | None:
         return encode_mask_arrays(arrays)
     except ValueError as error:
         raise InMemoryDataError(f"{error}; expected an array (n, height, width)") from error
+    except (KeyError, IndexError, TypeError) as error:
+        raise InMemoryDataError("masks that are no array (n, height, width)") from error
 
 
 def detection_masks(source: Any) -> Masks | None:
@@ -172,12 +180,41 @@ def detection_masks(source: Any) -> Masks | None:
     if not any(image is not None for image in masks):
         return None
     counts = [len(parse_detections(image_detections)) for image_detections in source.values()]
+    for image_name, image, count in zip(source, masks, counts, strict=True):
+        if image is not None and len(image) != count:
+            raise InMemoryDataError(
+                f"{len(image)} masks and {count} labels of image '{image_name}'; expected equal "
+                "numbers"
+            )
     return concat_masks(
         [
             no_masks(count) if image is None else image
             for image, count in zip(masks, counts, strict=True)
         ]
     )
+
+
+ORIENTED_KEY = "xyxyxyxy"
+"""Where `supervision.Detections.data` has the corners of oriented boxes."""
+
+
+def detection_outlines(source: Any) -> list[str] | None:
+    """The corners of all detections in their order, as JSON polygons in pixels; None if the
+    detections are not oriented boxes."""
+    if not maps_images_to_detections(source):
+        return None
+    data = [getattr(detections, "data", None) or {} for detections in source.values()]
+    if not any(ORIENTED_KEY in image_data for image_data in data):
+        return None
+    outlines: list[str] = []
+    for detections, image_data in zip(source.values(), data, strict=True):
+        count = len(parse_detections(detections))
+        corners = np.asarray(image_data.get(ORIENTED_KEY, np.empty((0, 4, 2))), float)
+        if corners.size and corners.shape != (count, 4, 2):
+            raise InMemoryDataError(f"corners of shape {corners.shape}; expected ({count}, 4, 2)")
+        polygons = corners.reshape(-1, 8).tolist()
+        outlines += [json.dumps([polygon]) for polygon in polygons] or [""] * count
+    return outlines
 
 
 def zip_detections(
@@ -192,10 +229,13 @@ def zip_detections(
         if scores is None
         else np.asarray(scores, float).reshape(-1).tolist()
     )
+    corners = None if boxes is None else np.asarray(boxes, float)
+    if corners is not None and corners.size and corners.shape[1:] != (4,):
+        raise InMemoryDataError(f"boxes of shape {corners.shape}; expected (n, 4)")
     box_corners = (
         [None] * len(concept_names)
-        if boxes is None
-        else [tuple(box) for box in np.asarray(boxes, float).reshape(-1, 4).tolist()]
+        if corners is None
+        else [tuple(box) for box in corners.reshape(-1, 4).tolist()]
     )
     if not len(concept_names) == len(score_values) == len(box_corners):
         raise InMemoryDataError(

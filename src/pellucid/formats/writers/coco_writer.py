@@ -16,6 +16,7 @@ from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
     ExportData,
+    score_of,
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
@@ -130,8 +131,8 @@ def object_fields(entries: Annotations | Predictions, row: int) -> dict[str, Any
         if entries.area is not None:
             fields["area"] = float(entries.area[row])
         fields["iscrowd"] = int(entries.ignore[row])
-    else:
-        fields["score"] = float(entries.score[row])
+    elif (score := score_of(entries, row)) is not None:
+        fields["score"] = score
     if (shape := stated_shape(entries, row)) is not None:
         fields["segmentation"] = shape
     return fields | keypoint_fields(entries, row)
@@ -189,7 +190,7 @@ def write_results(export_data: ExportData, path: Path) -> None:
         predictions.image.tolist(),
         predictions.concept.tolist(),
         predictions.box.tolist(),
-        predictions.score.tolist(),
+        (score_of(predictions, row) for row in range(len(predictions))),
         strict=True,
     )
     # Results with a bbox count with its area: masks that came without one are written without.
@@ -202,7 +203,7 @@ def write_results(export_data: ExportData, path: Path) -> None:
             **({"bbox": box} if has_boxes else {}),
             **({"segmentation": stated_shape(predictions, row)} if has_shapes else {}),
             **result_points(predictions, row),
-            "score": score,
+            **({} if score is None else {"score": score}),
         }
         for row, (image, concept, box, score) in enumerate(prediction_rows)
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.core.errors import format_count
-from pellucid.core.tables import SPLITS, Annotations, Images, Kind, Predictions
+from pellucid.core.tables import NO_SCORE, SPLITS, Annotations, Images, Kind, Predictions
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.object_outlines import count_keypoints, count_outlines
@@ -132,3 +132,9 @@ def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int,
                 "annotations again with --images DIR",
             )
     return sizes
+
+
+def score_of(predictions: Predictions, row: int) -> float | None:
+    """The score of a prediction; None if it was imported without one."""
+    score = float(predictions.score[row])
+    return None if score == NO_SCORE else score

@@ -7,7 +7,7 @@ from typing import Any
 
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.formats.readers.fiftyone import NAME, LabelRecord
-from pellucid.formats.writers.export_data import ExportData, require_image_sizes
+from pellucid.formats.writers.export_data import ExportData, require_image_sizes, score_of
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_json
 
@@ -96,7 +96,8 @@ def label_document(
             height / image_size[1],
         ]
     if isinstance(entries, Predictions):
-        label["confidence"] = float(entries.score[entry_row])
+        if (score := score_of(entries, entry_row)) is not None:
+            label["confidence"] = score
     elif entries.box is not None:
         label["iscrowd"] = bool(entries.ignore[entry_row])
     return label

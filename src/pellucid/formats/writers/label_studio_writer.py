@@ -11,7 +11,7 @@ from pellucid.core.tables import Annotations, Predictions
 from pellucid.core.urls import is_remote
 from pellucid.formats.readers.label_studio import NAME, ResultValue
 from pellucid.formats.readers.label_studio_tasks import TaskRecord
-from pellucid.formats.writers.export_data import ExportData, require_image_sizes
+from pellucid.formats.writers.export_data import ExportData, require_image_sizes, score_of
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_json, write_new_json
 from pellucid.formats.writers.object_outlines import has_outlines, single_polygon
@@ -85,7 +85,8 @@ def task_documents(export_data: ExportData, addresses: list[str]) -> list[TaskRe
         for image, rows in export_data.rows_by_image(predictions):
             results = result_documents(export_data, predictions, rows, image_sizes[image])
             for result, row in zip(results, rows, strict=True):
-                result["score"] = float(predictions.score[row])
+                if (score := score_of(predictions, row)) is not None:
+                    result["score"] = score
             tasks[image]["predictions"] = [{"model_version": export_data.model, "result": results}]
     return tasks
 

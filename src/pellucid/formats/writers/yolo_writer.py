@@ -13,6 +13,7 @@ from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
     ExportData,
     require_image_sizes,
+    score_of,
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder
@@ -163,7 +164,8 @@ def format_label_line(
         ]
     label_values += keypoint_values(annotations, annotation_index, image_size, points)
     if isinstance(annotations, Predictions):
-        label_values.append(float(annotations.score[annotation_index]))
+        score = score_of(annotations, annotation_index)
+        label_values += [] if score is None else [score]
     return (
         f"{int(annotations.concept[annotation_index])} "
         f"{' '.join(repr(label_value) for label_value in label_values)}\n"
