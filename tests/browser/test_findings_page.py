@@ -95,6 +95,44 @@ def test_the_keyboard_leads_to_an_item_and_back(opened, view):
     expect(page).to_have_url(re.compile("tab=extra.*item=1.*open=1"))
     page.go_back()
     expect(rust(page)).to_be_visible()
+    expect(rust(page).locator(".crop").nth(1)).to_have_class(re.compile("current"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(rust(page).locator(".crop").nth(1)).to_have_class(re.compile("current"))
+
+
+def test_the_row_in_focus_is_open(opened, view):
+    """It shows more, says what its items gain, and stays where it is when it opens."""
+    page = opened
+    errors = view.version("m").metrics().overall.errors
+    expect(rust(page).locator(".effect")).to_contain_text(
+        f"{errors} → at best {errors - 12} errors"
+    )
+    others = [row for row in rows(page).all() if row.get_attribute("aria-current") == "false"]
+    for row in others:
+        before = row.bounding_box()["y"]
+        row.locator(".sentence").click()
+        expect(row).to_have_attribute("aria-current", "true")
+        expect(rust(page)).to_have_attribute("aria-current", "false")
+        expect(rust(page).locator(".effect")).to_have_count(0)
+        assert abs(row.bounding_box()["y"] - before) < 200
+
+
+def test_dismissing_is_undone(opened):
+    page = opened
+    page.keyboard.press("x")
+    expect(rust(page)).to_contain_text("Not known")
+    page.keyboard.press("z")
+    expect(rust(page)).not_to_contain_text("Not known")
+
+
+def test_a_finding_is_reviewed_with_one_key(opened):
+    page = opened
+    expect(rust(page)).to_have_attribute("aria-current", "true")
+    page.keyboard.press("r")
+    expect(page.get_by_role("toolbar", name="Review")).to_be_visible()
+    expect(page.get_by_role("listbox")).to_have_attribute("aria-label", "Items, 12 in all")
 
 
 def test_all_items_of_a_finding(opened):

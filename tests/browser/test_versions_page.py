@@ -60,9 +60,26 @@ def test_two_ticked_versions_are_compared(opened, view):
     page.get_by_label("Compare second").check()
     page.get_by_label("Compare first").check()
     expect(page.locator(".pair")).to_contain_text("first → second")
+    expect(page.locator(".pair")).to_contain_text("1 fixed, 0 broken, 1 errors fewer")
     page.get_by_role("button", name="Compare", exact=True).last.click()
     expect(page.locator(".compare .verdict")).to_contain_text("second: no difference: 2 → 1 errors")
     expect(page.locator(".compare header").first).to_contain_text("second second")
+
+
+def test_concepts_whose_ap_changed_most(page: Page, demo, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=versions")
+    rose = page.get_by_role("region", name="AP rose most")
+    earlier, later = (
+        {one.concept: one.ap for one in demo.view("cells").version(name).metrics().concepts}
+        for name in ("v1", "v2")
+    )
+    changes = sorted(later, key=lambda name: earlier[name] - later[name])
+    expect(rose.get_by_role("button")).to_have_count(len(changes))
+    for row, name in zip(rose.get_by_role("button").all(), changes, strict=True):
+        expect(row).to_contain_text(name)
+        expect(row).to_contain_text(f"{earlier[name]:.3f} → {later[name]:.3f}")
+    rose.get_by_role("button").first.click()
+    expect(page.locator(".summary h1")).to_have_text(changes[0])
 
 
 def test_versions_are_renamed_and_removed(opened, view):
