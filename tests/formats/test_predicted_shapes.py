@@ -323,3 +323,44 @@ def test_exports_of_predictions_without_scores(outlines, tmp_path, form):
     if form in ("yolo", "coco"):
         _, errors, *_ = perfect(outlines, target, no_scores=True, geometry="box")
         assert errors == 0
+
+
+@pytest.mark.parametrize("shape", ["keypoints", "segmentation"])
+def test_shapes_without_a_score_name_the_option(poses, outlines, tmp_path, shape):
+    def stated(n):
+        points = np.c_[points_of(n), np.ones(POINTS)].ravel().tolist()
+        return points if shape == "keypoints" else [polygon_of(n)]
+
+    rows = [{"image_id": n, "category_id": 0, shape: stated(n)} for n in range(IMAGES)]
+    view = poses if shape == "keypoints" else outlines
+    source = toys.results(tmp_path, rows)
+    with pytest.raises(PellucidError, match=r"\$\[0\]: score is absent.*--no-scores"):
+        view.start("m").add_predictions(source)
+
+
+@pytest.mark.parametrize("keypoints", [None, [], [0] * 3 * POINTS], ids=["none", "[]", "zeros"])
+def test_objects_without_keypoints_take_a_prediction(tmp_path, keypoints):
+    """As pycocotools ignores those with num_keypoints 0: a prediction near them is no error."""
+
+    def stated(n):
+        if n % 2:
+            return np.c_[points_of(n), np.full(POINTS, 2)].ravel().tolist()
+        return keypoints
+
+    view = view_of(tmp_path, keypoints=stated)
+    rows = results_with(keypoints=lambda n: np.c_[points_of(n), np.ones(POINTS)].ravel().tolist())
+    geometry, errors, is_perfect, _ = perfect(view, toys.results(tmp_path, rows))
+    assert (geometry, errors, is_perfect) == ("keypoints", 0, True)
+
+
+def test_exchanged_sides_are_another_size(tmp_path):
+    """Unless the picture is rotated by its EXIF orientation."""
+    source = toys.coco(
+        tmp_path,
+        images=[{"id": 1, "file_name": "a.jpg", "width": HEIGHT, "height": WIDTH}],
+        annotations=[],
+        pictures=False,
+    )
+    toys.picture(tmp_path / "images/a.jpg", WIDTH, HEIGHT)
+    _, notes = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    assert "size_differs" in {note.kind for note in notes}

@@ -14,13 +14,15 @@ from pellucid.evaluation.greedy_numpy import overlapping_pairs
 from pellucid.formats.dataset import Note
 from pellucid.images.duplicates import exact_duplicates, near_duplicates
 from pellucid.images.locations import join_location
-from pellucid.images.sizes import display_sizes
+from pellucid.images.sizes import read_orientations
 
 IMAGE_SAMPLE_SIZE, ADDED_SAMPLE_SIZE = 500, 100
 """Number of images whose actual size is checked, by the doctor and whenever some are added."""
 DUPLICATE_BOX_IOU, MIN_DUPLICATE_SHARE = 0.9, 0.02
 """IoU above which two predicted boxes are near duplicates, and the share of such boxes that is
 reported."""
+FIRST_TURNED = 5
+"""EXIF orientations from here on exchange width and height."""
 MAX_NEAR_DUPLICATE_IMAGES = 20_000
 """Maximum number of images for the near-duplicate check, which reads all of them."""
 
@@ -37,7 +39,8 @@ def image_locations(images: Images, folders: list[str], image_rows: np.ndarray) 
 @dataclass(frozen=True)
 class SampledFiles:
     """Paths of images that were looked at: count · unreadable: missing or damaged · turned: whose
-    declared width and height are exchanged · other_size: of another size than declared."""
+    declared sides are exchanged, as those of the file before its EXIF rotation · other_size: of
+    another size than declared."""
 
     count: int
     unreadable: list[str]
@@ -51,14 +54,15 @@ def sample_files(images: Images, folders: Sequence[str], limit: int) -> SampledF
     if len(rows) > limit:
         rows = rows[np.linspace(0, len(rows) - 1, limit).astype(int)]
     sampled = SampledFiles(len(rows), [], [], [])
-    sizes = display_sizes(image_locations(images, list(folders), rows))
-    for row, size in zip(rows.tolist(), sizes, strict=True):
+    found = read_orientations(image_locations(images, list(folders), rows))
+    for row, (orientation, size) in zip(rows.tolist(), found, strict=True):
         path = str(images.path[row])
         declared = int(images.width[row]), int(images.height[row])
-        if size is None:
+        if size == (0, 0):
             sampled.unreadable.append(path)
         elif declared[0] > 0 and declared != size:
-            (sampled.turned if declared == size[::-1] else sampled.other_size).append(path)
+            is_turned = declared == size[::-1] and orientation >= FIRST_TURNED
+            (sampled.turned if is_turned else sampled.other_size).append(path)
     return sampled
 
 

@@ -181,6 +181,7 @@ def compare_keypoints(
     column = annotations.keypoints
     if column is None:
         column = build_column(objects.annotated_keypoints)
+        column = with_unlabelled_points(annotations, column)
         if not any(stated.sigmas for stated in objects.annotated_keypoints if stated):
             notes += default_sigma_notes(column)
         annotations = mark_unlabelled(annotations, column)
@@ -206,6 +207,16 @@ def compare_keypoints(
         notes,
         [geometry_inference("keypoints", forced)],
     )
+
+
+def with_unlabelled_points(annotations: Annotations, column: Float64Array) -> Float64Array:
+    """The column where objects without keypoints have the points of their concept, none labelled:
+    they are then compared as COCO compares those with `num_keypoints` 0."""
+    points = split_points(column).copy()
+    is_without = ~(points[:, :, SIGMA] > 0).any(axis=1)
+    for concept, scheme in concept_points(annotations, column).items():
+        points[is_without & (annotations.concept == concept), :, SIGMA:] = scheme
+    return points.reshape(column.shape)
 
 
 def default_sigma_notes(column: Float64Array) -> list[Note]:

@@ -19,13 +19,14 @@ from pellucid.formats.readers.coco_categories import (
     interpretation_of,
     require_category,
 )
+from pellucid.formats.readers.coco_scores import scores_of
 
 Box = list[float]
 
 
 class KeypointResult(msgspec.Struct):
     image_id: CocoId
-    score: float
+    score: float | None = None
     category_id: CocoId | None = None
     category_name: str | None = None
     keypoints: list[float] | None = None
@@ -106,7 +107,7 @@ def read_keypoint_results(path: Path, format_name: str, keypoint_count: int) -> 
         concept_keys,
         concept,
         interpretation_of(concept_keys),
-        np.array([result.score for result in results], float),
+        scores_of(path, results),
         boxes,
         "pixels",
         range(len(results)),

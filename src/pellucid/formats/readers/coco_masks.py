@@ -33,6 +33,7 @@ from pellucid.formats.readers.coco_categories import (
     interpretation_of,
     require_category,
 )
+from pellucid.formats.readers.coco_scores import scores_of
 from pellucid.formats.readers.coco_shapes import box_of_polygons
 from pellucid.formats.shape_agreement import MAX_SHAPES, shape_notes
 
@@ -44,7 +45,7 @@ class EncodedMask(msgspec.Struct):
 
 class MaskedResult(msgspec.Struct):
     image_id: CocoId
-    score: float
+    score: float | None = None
     category_id: CocoId | None = None
     category_name: str | None = None
     segmentation: EncodedMask | list[list[float]] | None = None
@@ -90,7 +91,7 @@ def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
         encode_ids(image_keys),
         encode_ids(category_keys(results)),
         "path" if has_file_names else "id",
-        np.array([result.score for result in results], float),
+        scores_of(path, results),
         stated_boxes(path, results),
         encoded_masks(path, results),
         polygon_texts(results),
