@@ -155,6 +155,7 @@ def test_tables_without_a_checksum_are_read_in_full(folder):
     for path in folder.rglob("*.json"):
         document = json.loads(path.read_text())
         document.pop("checksums", None)
+        document.pop("manifest_sha256", None)
         path.write_text(json.dumps(document))
     command = toys.run_cli("verify", folder)
     assert command.returncode == 0
@@ -162,6 +163,38 @@ def test_tables_without_a_checksum_are_read_in_full(folder):
     (path,) = folder.glob("views/v/versions/m/predictions.*.parquet")
     path.write_bytes(path.read_bytes()[:-20])
     assert toys.run_cli("verify", folder).returncode == 3
+
+
+@pytest.mark.parametrize("name", ["views/v/view.json", "views/v/versions/m/version.json"])
+def test_any_changed_bit_of_a_manifest_is_noticed(folder, name):
+    expected = answers(folder)
+    path = folder / name
+    intact = path.read_bytes()
+    chooser = random.Random(3)
+    for position in (chooser.randrange(len(intact)) for _ in range(80)):
+        flip(path, position, chooser.randrange(8))
+        try:
+            found = answers(folder)
+        except MalformedFileError as error:
+            found = path.name if path.name in str(error) else error
+        assert found in (expected, path.name), position  # expected: a blank between two keys
+        path.write_bytes(intact)
+
+
+def test_folder_of_an_interrupted_import_is_not_lost_data(folder):
+    version = folder / "views/v/versions/m"
+    intact = (version / "version.json").read_bytes()
+    (version / "version.json").unlink()
+    command = toys.run_cli("verify", folder)
+    assert (command.returncode, "version.json: missing" in command.stdout) == (3, True)
+    (version / "unfinished").touch()
+    command = toys.run_cli("verify", folder)
+    assert command.returncode == 0
+    assert "views/v/versions/m: of an interrupted import" in command.stdout
+    (version / "unfinished").unlink()
+    (version / "version.json").write_bytes(intact)
+    assert not list(folder.rglob("unfinished"))
+    assert toys.run_cli("verify", folder).returncode == 0
 
 
 def test_broken_manifest_says_where_and_how_to_go_on(folder):
@@ -177,7 +210,12 @@ def test_changed_workspace_id_does_not_hide_the_decisions(folder):
     path = folder / "workspace.json"
     document = json.loads(path.read_text())
     old_id = document["id"]
-    path.write_text(json.dumps({**document, "id": "0" + old_id[1:] + "x"}))
+    changed = {**document, "id": "0" + old_id[1:] + "x"}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(ManifestError, match=r"workspace\.json: damaged.*manifest_sha256"):
+        pellucid.open(folder).view("v").reviews.log
+    del changed["manifest_sha256"]
+    path.write_text(json.dumps(changed))
     with pytest.raises(UnknownWorkspaceIdError, match=old_id):
         pellucid.open(folder).view("v").reviews.log
     command = toys.run_cli("verify", folder)

@@ -222,7 +222,8 @@ def verify_command(workspace: str, as_json: bool) -> int:
     else:
         for check in checks:
             if check.problem:
-                remedy = "" if check.is_lost else "; built again when the version is opened"
+                is_rebuilt = check.state == "rebuilt"
+                remedy = "; built again when the version is opened" if is_rebuilt else ""
                 click.echo(f"{check.path}: {check.problem}{remedy}")
         unverified = sum(check.state == "readable" for check in checks)
         click.echo(

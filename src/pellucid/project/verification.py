@@ -19,15 +19,15 @@ from pellucid.storage.errors import ManifestError, NotAWorkspaceError, Workspace
 from pellucid.storage.files import find_mirror, read_manifest, read_table, refresh_mirror
 from pellucid.storage.manifests import VersionManifest, ViewManifest, WorkspaceManifest
 from pellucid.storage.mapped_columns import read_mapped
-from pellucid.storage.names import EMBEDDINGS_FILE
+from pellucid.storage.names import EMBEDDINGS_FILE, UNFINISHED_FILE
 from pellucid.storage.parquet import column_file_name
 from pellucid.storage.table_checksums import hash_file
 
 ManifestT = TypeVar("ManifestT", ViewManifest, VersionManifest)
 
-FileState = Literal["intact", "readable", "rebuilt", "missing", "damaged"]
+FileState = Literal["intact", "readable", "rebuilt", "unfinished", "missing", "damaged"]
 """readable: written before checksums were stored · rebuilt: damaged or missing, and built again
-from the tables when the version is opened next."""
+from the tables when the version is opened next · unfinished: of an import that was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ def check_manifest(
     folder: Path, path: Path, manifest_type: type[ManifestT]
 ) -> Generator[FileCheck, None, ManifestT | None]:
     """A manifest and the tables that it names. Returns the manifest; None if it is damaged."""
+    if not path.is_file() and (path.parent / UNFINISHED_FILE).is_file():
+        name = relative_path(folder, path.parent)
+        problem = "of an interrupted import; repeat it or remove the folder"
+        yield FileCheck(name, "unfinished", problem)
+        return None
     if not path.is_file():
         problem = "missing: what its folder holds is not shown"
         yield FileCheck(relative_path(folder, path), "missing", problem)

@@ -22,7 +22,7 @@ from pellucid.evaluation.counts import precompute
 from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.results.results import Results
 from pellucid.review.corrected import OriginalAnnotations
-from pellucid.storage.files import remove_unreferenced_files, write_manifest
+from pellucid.storage.files import mark_unfinished, remove_unreferenced_files, write_manifest
 from pellucid.storage.manifests import Concept, SourceRecord, VersionManifest
 from pellucid.storage.mapped_columns import write_mapped
 from pellucid.storage.parquet import (
@@ -133,6 +133,25 @@ def save_version_evaluation(
 ) -> None:
     """Write the next generation: its tables first, then the manifest that names them."""
     generation = manifest.generation + 1
+    with mark_unfinished(folder / MANIFEST):
+        next_manifest = write_generation(
+            folder, generation, manifest, evaluation, concepts, folders, new_sources
+        )
+        write_manifest(folder / MANIFEST, next_manifest)
+    remove_unreferenced_files(folder, {column_file_name(generation), *next_manifest.table_names})
+
+
+def write_generation(
+    folder: Path,
+    generation: int,
+    manifest: VersionManifest,
+    evaluation: Evaluation,
+    concepts: list[Concept],
+    folders: list[str],
+    new_sources: list[SourceRecord],
+) -> VersionManifest:
+    """Write the tables of a generation; returns the manifest that names them. manifest: of the
+    generation before."""
     files = write_evaluation(folder, generation, evaluation)
     with suppress(WriteError):  # the mapped file is only a cache
         columns = evaluation_columns(precompute(evaluation))
@@ -160,8 +179,7 @@ def save_version_evaluation(
         number=manifest.number,
     )
     next_manifest.checksums = hash_tables(folder, next_manifest.table_names)
-    write_manifest(folder / MANIFEST, next_manifest)
-    remove_unreferenced_files(folder, {column_file_name(generation), *next_manifest.table_names})
+    return next_manifest
 
 
 def table_counts(evaluation: Evaluation) -> dict[str, int]:

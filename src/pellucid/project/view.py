@@ -55,6 +55,7 @@ from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
 from pellucid.storage.files import (
     delete_folder,
+    mark_unfinished,
     read_manifest,
     refresh_mirror,
     remove_unreferenced_files,
@@ -246,14 +247,14 @@ class View:
 
     def _save(self, manifest: ViewManifest, images: Images, annotations: Annotations) -> None:
         self.workspace.ensure_manifest()
-        self.folder.mkdir(parents=True, exist_ok=True)
         manifest.generation += 1
         manifest.images = f"images.{manifest.generation}.parquet"
         manifest.annotations = f"annotations.{manifest.generation}.parquet"
-        save_images(self.folder / manifest.images, images)
-        save_annotations(self.folder / manifest.annotations, annotations)
-        manifest.checksums = hash_tables(self.folder, manifest.table_names)
-        write_manifest(self.folder / MANIFEST, manifest)
+        with mark_unfinished(self.folder / MANIFEST):
+            save_images(self.folder / manifest.images, images)
+            save_annotations(self.folder / manifest.annotations, annotations)
+            manifest.checksums = hash_tables(self.folder, manifest.table_names)
+            write_manifest(self.folder / MANIFEST, manifest)
         remove_unreferenced_files(self.folder, set(manifest.table_names))
 
     @property
@@ -418,13 +419,13 @@ class View:
             if (folder / VERSION_MANIFEST).is_file():
                 raise VersionExistsError(self.name, name)
             manifest, images, annotations, originals = self.build_snapshot(iou)
-            folder.mkdir(parents=True, exist_ok=True)
-            remove_unreferenced_files(folder, set())
-            self.save_originals(folder, manifest, originals)
-            save_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
-            save_annotations(folder / manifest.annotations, annotations)
-            manifest.checksums = hash_tables(folder, manifest.table_names)
-            write_manifest(folder / VERSION_MANIFEST, manifest)
+            with mark_unfinished(folder / VERSION_MANIFEST):
+                remove_unreferenced_files(folder, set())
+                self.save_originals(folder, manifest, originals)
+                save_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
+                save_annotations(folder / manifest.annotations, annotations)
+                manifest.checksums = hash_tables(folder, manifest.table_names)
+                write_manifest(folder / VERSION_MANIFEST, manifest)
         return self.version(name)
 
     def build_snapshot(

@@ -23,6 +23,12 @@ from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.errors import ManifestError, RemoteChangeError, WorkspaceLockedError
+from pellucid.storage.manifest_checksums import (
+    MANIFEST_CHECKSUM,
+    is_manifest_intact,
+    stamp_manifest,
+)
+from pellucid.storage.names import UNFINISHED_FILE
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for the write lock."""
@@ -157,7 +163,22 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def write_manifest(path: Path, manifest: Any) -> None:
     """Replace a manifest atomically, which commits the change."""
-    replace_file(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    encoded = stamp_manifest(msgspec.json.encode(manifest))
+    replace_file(path, msgspec.json.format(encoded, indent=2) + b"\n")
+
+
+@contextmanager
+def mark_unfinished(manifest_path: Path) -> Iterator[None]:
+    """Mark the folder of a manifest that is written for the first time, until it is: what a killed
+    process leaves is then known from a folder that lost its manifest."""
+    mark = manifest_path.parent / UNFINISHED_FILE
+    is_new = not manifest_path.is_file()
+    if is_new:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    yield
+    if is_new:
+        mark.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -170,10 +191,19 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def read_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
+    content = path.read_bytes()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=manifest_type)
+        manifest = msgspec.json.decode(content, type=manifest_type)
+        is_intact = is_manifest_intact(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(path, f"damaged: not a valid Pellucid manifest ({error})") from error
+    if not is_intact:
+        raise ManifestError(
+            path,
+            "damaged: it differs from its checksum (if you changed it yourself, remove its key "
+            f"'{MANIFEST_CHECKSUM}')",
+        )
+    return manifest
 
 
 def remove_unreferenced_files(folder: Path, referenced_names: set[str]) -> None:

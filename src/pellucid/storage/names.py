@@ -26,3 +26,7 @@ def list_names(folder: Path, manifest_name: str) -> list[str]:
         if folder.is_dir()
         else []
     )
+
+
+UNFINISHED_FILE = "unfinished"
+"""In the folder of a view or version that is being written for the first time."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.tables import SPLITS, Annotations, string_column
+from pellucid.formats.errors import ExportError
+from pellucid.formats.tabular.annotation_table import MISSING_CONCEPTS
 from pellucid.formats.tabular.formula_cells import neutralize_formulas
 from pellucid.formats.tabular.reader import quote_string
 from pellucid.formats.writers.export_data import ExportData
@@ -42,7 +44,15 @@ def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> Non
 
 def build_export_columns(export_data: ExportData) -> dict[str, Any]:
     """image, split, concept and the columns that apply. An image without annotations gets a row
-    without a concept."""
+    without a concept.
+
+    Raises:
+        ExportError: a concept has the name that tables give to a missing one.
+    """
+    for name in export_data.concepts:
+        if name.lower() in MISSING_CONCEPTS:
+            problem = f"the concept '{name}' would be read as a missing one; write coco"
+            raise ExportError("table", problem)
     annotations, images = export_data.exported_table, export_data.images
     empty_images = np.setdiff1d(np.arange(len(images)), annotations.image)
     row_images = np.concatenate([annotations.image, empty_images]).astype(np.int64)

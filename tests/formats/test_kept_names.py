@@ -1,4 +1,4 @@
-"""Files of annotations in nested folders: which image each belongs to."""
+"""Names that could be lost: of images in nested folders, with line breaks, of odd concepts."""
 
 import json
 
@@ -7,6 +7,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.export.datasets import export_view
+from pellucid.formats.errors import ExportError
 from pellucid.formats.registry import read_annotations
 
 SHAPE = {"label": "x", "points": [[1, 2], [30, 40]], "shape_type": "rectangle"}
@@ -75,3 +76,10 @@ def test_line_breaks_in_names_come_back(form, tmp_path):
     export_view(view, "annotations", form, target)
     source = read_annotations(target)
     assert [path.rpartition("/")[2] for path in source.images.path] == ["a\rb\nc.png"]
+
+
+def test_concept_that_tables_take_for_a_missing_one_is_not_exported(tmp_path):
+    source = toys.coco(tmp_path, categories=[{"id": 1, "name": "NaN"}, {"id": 2, "name": "a"}])
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    with pytest.raises(ExportError, match="'NaN' would be read as a missing one"):
+        export_view(view, "annotations", "csv", tmp_path / "out.csv")
