@@ -494,3 +494,21 @@ def test_filter_by_a_property_over_its_histogram(gallery, demo):
     number = len(demo.view("cells").version("v2").gallery("missing", only=["where:size=60.."]))
     assert number
     expect(page.locator(".chips")).to_contain_text(f"{number:,} of")
+
+
+def test_each_tab_is_explained_until_dismissed(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing")
+    note = page.get_by_role("note")
+    expect(note).to_contain_text("False positives: predicted, and no annotation matches.")
+    note.get_by_role("button", name="Dismiss the explanation").click()
+    expect(note).to_have_count(0)
+    page.keyboard.press("4")
+    expect(note).to_contain_text("False negatives")
+    page.keyboard.press("3")
+    expect(page.get_by_role("tab", selected=True)).to_have_attribute(
+        "title", re.compile("^False positives")
+    )
+    expect(note).to_have_count(0)
+    page.reload()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    expect(note).to_have_count(0)

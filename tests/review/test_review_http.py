@@ -102,6 +102,17 @@ def address(opened, tmp_path, served):
 LIST = f"{ONE}/page?tab=missing&at=0:0.1&at=1:0.1&limit=1000"
 
 
+def test_history_shows_the_pictures_of_a_version(address):
+    items = good(address, LIST)["items"][:2]
+    good(address, f"{ONE}/decisions", asked(items, "wrong"))
+    assert good(address, "api/v1/views/v/history")["rows"][0]["picture"] is None
+    rows = good(address, "api/v1/views/v/history?version=m")["rows"]
+    shown = {(row["picture"], tuple(row["frame"])) for row in rows}
+    assert shown == {(item["picture"], tuple(item["frame"])) for item in items}
+    status, _ = ask(address, "api/v1/views/v/history?version=nope")
+    assert status == 404
+
+
 def test_decision_removes_its_item_and_undo_restores_it(address):
     items = good(address, LIST + "&review=new")["items"]
     assert len(items) == 120

@@ -407,7 +407,7 @@ export const reset = (view: string, who: string, batch: string): Submission => (
 });
 export const readHistory = (
   view: string,
-  about: { image?: string; who?: string; day?: string },
+  about: { image?: string; who?: string; day?: string; version?: string },
   offset: number,
   limit: number,
 ) =>

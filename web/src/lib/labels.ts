@@ -24,6 +24,16 @@ export const TAB_NAME: Record<Tab, string> = {
   extra: 'Extra annotation',
 };
 
+/** What the items of a tab are. */
+export const TAB_SENTENCE: Record<Tab, string> = {
+  all: 'All predictions by score: ✓ matches an annotation, + matches none, · is below its threshold.',
+  matched: 'True positives: predictions that match an annotation.',
+  missing:
+    'False positives: predicted, and no annotation matches. The model is wrong, or the annotation is missing.',
+  extra:
+    'False negatives: annotated, and no prediction matches. The model missed it, or the annotation is wrong.',
+};
+
 export const ABBREVIATION: Record<Exclude<Tab, 'all'>, string> = {
   matched: 'TP',
   missing: 'FP',

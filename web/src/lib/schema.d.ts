@@ -1441,7 +1441,8 @@ export interface components {
         /**
          * HistoryRow
          * @description One decision in the history. on: whether it is active; standing: whether it is the current
-         *     decision on its item.
+         *     decision on its item. picture, frame: where its item is seen in the requested version; None
+         *     without one, or if that version has no such image.
          */
         HistoryRow: {
             /** Id */
@@ -1485,6 +1486,15 @@ export interface components {
             on: boolean;
             /** Standing */
             standing: boolean;
+            /** Picture */
+            picture?: string | null;
+            /** Frame */
+            frame?: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
         };
         /**
          * ImageDocument
@@ -4067,6 +4077,8 @@ export interface operations {
                 day?: string | null;
                 offset?: number;
                 limit?: number;
+                /** @description that shows the pictures of the items */
+                version?: string | null;
             };
             header?: never;
             path: {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from pellucid.browse.items import build_items
@@ -30,6 +32,7 @@ from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
     ReviewsDependency,
     TrainedVersionContext,
+    WorkspaceDependency,
     effective_thresholds,
     json_response,
     validate_concept,
@@ -54,7 +57,7 @@ from pellucid.server.schemas.review_schema import (
     SessionRequest,
     UndoRequest,
 )
-from pellucid.server.serializers import VersionImages, page_item
+from pellucid.server.serializers import VersionImages, item_frame, page_item
 
 LEASE_SECONDS = 90.0
 """Seconds until a lease on an item expires; the open page renews it every few seconds."""
@@ -204,18 +207,25 @@ def reset(reviews: ReviewsDependency, body: RevertRequest, request: Request) -> 
     "/api/v1/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE
 )
 def history(
+    workspace: WorkspaceDependency,
     reviews: ReviewsDependency,
     image: Annotated[str | None, Query(max_length=4_000)] = None,
     who: Annotated[str | None, Query(max_length=200)] = None,
     day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
     offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
     limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
+    version: Annotated[
+        str | None, Query(max_length=200, description="that shows the pictures of the items")
+    ] = None,
 ) -> Response:
     """The decisions, newest first; optionally of one image, person or day."""
     decisions = reviews.history(image, who and normalize_name(who), day)[::-1]
     history_rows = [
         history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]
     ]
+    if version is not None:
+        view = workspace.view(reviews.view.name)
+        history_rows = with_pictures(view.version(version), history_rows)
     return json_response(HistoryDocument(len(decisions), offset, history_rows))
 
 
@@ -311,6 +321,22 @@ def history_row(decision_log: DecisionLog, decision: Decision) -> HistoryRow:
         decision_log.is_active(decision.id),
         decision_log.is_current(decision.id),
     )
+
+
+def with_pictures(version: Version, rows: list[HistoryRow]) -> list[HistoryRow]:
+    """The rows with the pictures of their items, as the version has them."""
+    images = VersionImages(version, version.results())
+    named = np.flatnonzero(np.isin(images.images.path, list({row.image for row in rows})))
+    index_by_path = {str(images.images.path[index]): int(index) for index in named}
+    pictured = []
+    for row in rows:
+        index = index_by_path.get(row.image)
+        if index is not None:
+            stamp = images.stamp(index)
+            frame = None if row.box is None else item_frame(images, index, stamp, row.box)
+            row = replace(row, picture=images.image_url(index, stamp), frame=frame)
+        pictured.append(row)
+    return pictured
 
 
 def review_outcome_document(reviews: Reviews, outcome: ReviewOutcome) -> ReviewOutcomeDocument:

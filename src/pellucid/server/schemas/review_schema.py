@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from pellucid.browse.query import Order
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Split
+from pellucid.images.crop_region import Region
 from pellucid.review.events import Action, LabelValue, Side, Verdict
 from pellucid.server.schemas.gallery_schema import Box, PageItem
 
@@ -134,7 +135,8 @@ class LabelDocument:
 @dataclass(frozen=True)
 class HistoryRow:
     """One decision in the history. on: whether it is active; standing: whether it is the current
-    decision on its item."""
+    decision on its item. picture, frame: where its item is seen in the requested version; None
+    without one, or if that version has no such image."""
 
     id: int
     when: str
@@ -151,6 +153,8 @@ class HistoryRow:
     reverts: int | None
     on: bool
     standing: bool
+    picture: str | None = None
+    frame: Region | None = None
 
 
 @dataclass(frozen=True)
