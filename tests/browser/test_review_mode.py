@@ -118,3 +118,26 @@ def test_closing_a_picture_of_the_images_leads_back_to_them(go):
     expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator(".images .image").first).to_be_visible()
+
+
+def test_a_rectangle_selects_what_it_touches(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing")
+    cells = page.locator("[role=option]")
+    expect(cells.first.locator("img")).to_be_visible()
+    columns = sum(
+        cell.bounding_box()["y"] == cells.nth(0).bounding_box()["y"] for cell in cells.all()
+    )
+    expected = [0, 1, columns, columns + 1]
+    first, last = cells.nth(0).bounding_box(), cells.nth(columns + 1).bounding_box()
+    page.mouse.move(first["x"] - 4, first["y"] - 4)  # the gap beside the first picture
+    page.mouse.down()
+    page.mouse.move(last["x"] + 20, last["y"] + 20, steps=5)
+    page.mouse.up()
+    selected = page.locator("[role=option].selected")
+    expect(selected).to_have_count(len(expected))
+    assert [int(one.get_attribute("id").split("-")[1]) for one in selected.all()] == expected
+    expect(page.get_by_role("dialog", name="Picture")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(selected).to_have_count(0)
+    cells.nth(1).click()
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()

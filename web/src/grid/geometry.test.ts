@@ -1,5 +1,15 @@
-import { describe, expect, it } from 'vitest';
-import { centre, GAP, layout, position, reveal, TALLEST, visible } from './geometry';
+import { describe, expect, it, test } from 'vitest';
+import {
+  CAPTION,
+  centre,
+  GAP,
+  layout,
+  position,
+  reveal,
+  TALLEST,
+  touched,
+  visible,
+} from './geometry';
 
 const room = (total: number, width = 1040, height = 800) => ({ total, width, height, columns: 7 });
 
@@ -70,4 +80,26 @@ describe('a wall of cells', () => {
     expect(visible(wall, 0, 800, 0)).toEqual({ start: 0, end: 0 });
     expect(wall.furthest).toBe(0);
   });
+});
+
+test('a rectangle touches the cells that a loop over all of them finds', () => {
+  const wall = layout({ total: 47, width: 700, height: 500, columns: 5 });
+  const points = [
+    { x: 0, y: 0 },
+    { x: 4, y: 3 },
+    { x: 150, y: 90 },
+    { x: 333, y: 410 },
+    { x: 699, y: 1300 },
+    { x: -20, y: 200 },
+  ];
+  for (const one of points)
+    for (const other of points) {
+      const [left, right] = [Math.min(one.x, other.x), Math.max(one.x, other.x)];
+      const [top, bottom] = [Math.min(one.y, other.y), Math.max(one.y, other.y)];
+      const expected = Array.from({ length: 47 }, (_, index) => index).filter((index) => {
+        const { x, y } = position(wall, index);
+        return x <= right && x + wall.side >= left && y <= bottom && y + wall.side + CAPTION >= top;
+      });
+      expect(touched(wall, 47, one, other)).toEqual(expected);
+    }
 });

@@ -72,6 +72,30 @@ export function position(wall: Layout, index: number): { x: number; y: number } 
   };
 }
 
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** The items whose pictures a rectangle between two points of the wall touches, in their order. */
+export function touched(wall: Layout, total: number, one: Point, other: Point): number[] {
+  const span = (low: number, high: number, pitch: number, size: number): [number, number] => [
+    Math.max(0, Math.ceil((low - GAP - size) / pitch)),
+    Math.floor((high - GAP) / pitch),
+  ];
+  const { min, max } = Math;
+  const [left, right] = span(min(one.x, other.x), max(one.x, other.x), wall.pitchX, wall.side);
+  const height = wall.side + CAPTION;
+  const [first, last] = span(min(one.y, other.y), max(one.y, other.y), wall.pitchY, height);
+  const items: number[] = [];
+  for (let row = first; row <= min(last, wall.rows - 1); row++)
+    for (let column = left; column <= min(right, wall.columns - 1); column++) {
+      const index = row * wall.columns + column;
+      if (index < total) items.push(index);
+    }
+  return items;
+}
+
 /** The nearest top at which the item is wholly in the window. */
 export function reveal(wall: Layout, top: number, height: number, index: number): number {
   const y = Math.floor(index / wall.columns) * wall.pitchY;
