@@ -364,3 +364,24 @@ def test_exchanged_sides_are_another_size(tmp_path):
     toys.picture(tmp_path / "images/a.jpg", WIDTH, HEIGHT)
     _, notes = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
     assert "size_differs" in {note.kind for note in notes}
+
+
+def test_labelme_groups_are_one_object(tmp_path):
+    """Shapes of the same label and group; others are objects of their own."""
+    left, right = [[2, 2], [12, 2], [12, 12], [2, 12]], [[20, 2], [30, 2], [30, 12], [20, 12]]
+    shapes = [
+        {"label": "bird", "points": left, "shape_type": "polygon", "group_id": 1},
+        {"label": "cat", "points": left, "shape_type": "polygon", "group_id": 1},
+        {"label": "bird", "points": right, "shape_type": "polygon", "group_id": 1},
+        {"label": "bird", "points": right, "shape_type": "polygon"},
+        {"label": "bird", "points": left, "shape_type": "polygon"},
+    ]
+    document = {"imagePath": "a.png", "imageWidth": WIDTH, "imageHeight": HEIGHT, "shapes": shapes}
+    source = toys.write(tmp_path / "set/a.json", json.dumps(document))
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    annotations = view.annotation_tables[1]
+    parts = [len(json.loads(outline)) for outline in annotations.outline]
+    assert sorted(parts) == [1, 1, 1, 2]
+    whole = parts.index(2)
+    assert annotations.box[whole].tolist() == [2, 2, 28, 10]
+    assert annotations.area[whole] == 200

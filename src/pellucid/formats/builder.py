@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,6 +197,22 @@ class DatasetBuilder:
         )
         if is_kept:
             self._outlines[len(self._boxes) - 1] = json.dumps([polygon])
+
+    def add_parts(
+        self,
+        image_index: int,
+        concept: str,
+        parts: Sequence[Sequence[tuple[float, float]]],
+        location: str,
+    ) -> None:
+        """Add an object of several polygons, each of three points or more."""
+        xs, ys = zip(*(point for part in parts for point in part), strict=True)
+        polygons = [[coordinate for point in part for coordinate in point] for part in parts]
+        area = sum(map(polygon_area, polygons))
+        self.add_corners(
+            image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, area=area
+        )
+        self._outlines[len(self._boxes) - 1] = json.dumps(polygons)
 
     def add_mask(self, image_index: int, concept: str, pixels: BoolArray, location: str) -> None:
         """Add a mask with the box around it. pixels: bool (height, width) in the size of the image,

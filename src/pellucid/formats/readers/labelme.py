@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,17 @@ class Shape(msgspec.Struct):
     mask: str | None = None
     score: float | None = None
     """Of a model's prediction; LabelMe itself has none."""
+    group_id: int | None = None
+    """The same for all shapes of an object."""
+
+    @property
+    def polygon(self) -> list[tuple[float, float]] | None:
+        """The outline that is compared; None for shapes without area."""
+        if self.shape_type == "circle" and len(self.points) == 2:
+            return circle_outline(self.points)
+        is_old_polygon = self.shape_type is None and len(self.points) > 2
+        is_area = is_old_polygon or self.shape_type in AREA_SHAPES
+        return self.points if is_area and len(self.points) > 2 else None
 
 
 AREA_SHAPES = ("circle", "polygon", "oriented_rectangle", "rotation")
@@ -104,9 +116,16 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> int
         split,
         file.stem,
     )
+    parts_by_group = group_parts(document.shapes)
+    added_groups: set[Group] = set()
     for shape_index, shape in enumerate(document.shapes):
         location = f"{file.name} $.shapes[{shape_index}]"
-        if len(shape.points) < 2:
+        if shape.polygon is not None and (shape.label, shape.group_id) in parts_by_group:
+            if (shape.label, shape.group_id) not in added_groups:
+                parts = parts_by_group[shape.label, shape.group_id]
+                builder.add_parts(image, shape.label, parts, location)
+            added_groups.add((shape.label, shape.group_id))
+        elif len(shape.points) < 2:
             builder.skip_shape(image, shape.shape_type or "shape without points")
         elif shape.shape_type == "mask":
             size = document.imageWidth or 0, document.imageHeight or 0
@@ -116,15 +135,26 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> int
             else:
                 builder.add_mask(image, shape.label, pixels, location)
         else:
-            is_circle = shape.shape_type == "circle" and len(shape.points) == 2
-            points = circle_outline(shape.points) if is_circle else shape.points
-            is_old_polygon = shape.shape_type is None and len(shape.points) > 2
-            is_area = is_old_polygon or shape.shape_type in AREA_SHAPES
-            builder.add_outline(image, shape.label, points, location, keep_outline=is_area)
+            polygon = shape.polygon
+            builder.add_outline(
+                image, shape.label, polygon or shape.points, location, keep_outline=bool(polygon)
+            )
     for flag_name, is_set in (document.flags or {}).items():
         if is_set:
             builder.add_tag(image, flag_name)
     return sum(shape.shape_type not in (None, "rectangle") for shape in document.shapes)
+
+
+Group = tuple[str, int | None]
+
+
+def group_parts(shapes: Sequence[Shape]) -> dict[Group, list[list[tuple[float, float]]]]:
+    """The polygons of each object of several shapes, by label and group."""
+    parts: dict[Group, list[list[tuple[float, float]]]] = {}
+    for shape in shapes:
+        if shape.group_id is not None and (polygon := shape.polygon) is not None:
+            parts.setdefault((shape.label, shape.group_id), []).append(polygon)
+    return {group: polygons for group, polygons in parts.items() if len(polygons) > 1}
 
 
 def clean_image_path(path: str) -> str:
