@@ -385,3 +385,45 @@ def test_labelme_groups_are_one_object(tmp_path):
     whole = parts.index(2)
     assert annotations.box[whole].tolist() == [2, 2, 28, 10]
     assert annotations.area[whole] == 200
+
+
+def fiftyone_samples(folder, label):
+    """One label an image; label: as a function of the image."""
+    samples = [
+        {
+            "filepath": f"data/{name}",
+            "metadata": {"width": WIDTH, "height": HEIGHT},
+            "field": label(n),
+        }
+        for n, name in enumerate(NAMES)
+    ]
+    return toys.write(folder / "samples.json", json.dumps({"samples": samples})).parent
+
+
+def polyline(image, **fields):
+    points = (np.reshape(polygon_of(image), (-1, 2)) / [WIDTH, HEIGHT]).tolist()
+    return {
+        "_cls": "Polylines",
+        "polylines": [{"label": "bird", "points": [points], "closed": True, **fields}],
+    }
+
+
+def test_polygons_of_fiftyone(outlines, tmp_path):
+    source = fiftyone_samples(tmp_path / "predicted", lambda n: polyline(n, confidence=0.9))
+    geometry, errors, is_perfect, _ = perfect(outlines, source)
+    assert (geometry, errors, is_perfect) == ("mask", 0, True)
+    annotated = fiftyone_samples(tmp_path / "annotated", polyline)
+    view, _ = outlines.workspace.add("again", annotated, images=tmp_path / "images")
+    outline = json.loads(view.annotation_tables[1].outline[0])
+    np.testing.assert_allclose(outline, [polygon_of(0)])
+
+
+def test_masks_of_fiftyone_are_counted(outlines, tmp_path):
+    def masked(n):
+        left, top = corner(n)
+        box = [left / WIDTH, top / HEIGHT, 20 / WIDTH, 16 / HEIGHT]
+        label = {"label": "bird", "bounding_box": box, "mask": {"$binary": "x"}}
+        return {"_cls": "Detections", "detections": [label | {"confidence": 0.9}]}
+
+    notes = outlines.start("m").add_predictions(fiftyone_samples(tmp_path / "set", masked))
+    assert [note.count for note in notes if note.kind == "masks_not_read"] == [IMAGES]

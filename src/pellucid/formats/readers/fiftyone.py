@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import summarize_names
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import (
+    Note,
     ParsedAnnotations,
     ParsedPredictions,
     find_split,
@@ -129,15 +130,40 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                     ignore=bool(label.get("iscrowd")),
                 )
             elif label.get("points"):
-                builder.add_outline(
-                    image,
-                    concept,
-                    [(x, y) for polyline in label["points"] for x, y in polyline],
-                    location,
-                )
+                parts = [[(x, y) for x, y in polyline] for polyline in label["points"]]
+                if is_area(label):
+                    builder.add_parts(image, concept, parts, location)
+                else:
+                    points = [point for part in parts for point in part]
+                    builder.add_outline(image, concept, points, location)
             else:
                 builder.add_tag(image, concept)
+    for note in mask_notes(samples, field):
+        builder.add_note(note.kind, note.count, note.message, note.severity)
     return builder.build(options.kind, unit="fractions")
+
+
+def is_area(label: LabelRecord) -> bool:
+    """Whether a polyline is a polygon."""
+    is_closed = label.get("filled") or label.get("closed")
+    return bool(is_closed) and all(len(polyline) > 2 for polyline in label["points"])
+
+
+def mask_notes(samples: list[dict[str, Any]], field: str | None) -> list[Note]:
+    """A warning if labels have masks, whose arrays are not read."""
+    count = sum(
+        label.get("mask") is not None or label.get("mask_path") is not None
+        for sample in samples
+        if isinstance(value := sample.get(field or ""), dict)
+        for label in field_labels(value)
+    )
+    if not count:
+        return []
+    message = (
+        f"{format_count(count, 'mask')} not read, boxes are: export them from FiftyOne as "
+        "COCODetectionDataset"
+    )
+    return [Note("masks_not_read", message, count)]
 
 
 def sample_image_path(probe: Probe, sample: dict[str, Any], sample_index: int) -> str:
@@ -189,8 +215,23 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             score = parse_number(label.get("confidence"), probe.path, location, "confidence")
             has_box = label.get("bounding_box") is not None
             box = label_box(probe, label, location) if has_box else None
-            builder.add(image_index, str(label.get("label") or ""), score, box, sample_index)
-    return builder.build(options.kind, "fractions")
+            outline: list[tuple[float, float]] = []
+            if not has_box and label.get("points"):
+                outline = [(x, y) for polyline in label["points"] for x, y in polyline]
+                box = box_around(outline)
+            is_polygon = bool(outline) and is_area(label) and len(label["points"]) == 1
+            concept = str(label.get("label") or "")
+            builder.add(
+                image_index, concept, score, box, sample_index, outline if is_polygon else ()
+            )
+    predictions = builder.build(options.kind, "fractions")
+    predictions.notes.extend(mask_notes(samples, field))
+    return predictions
+
+
+def box_around(points: list[tuple[float, float]]) -> BoxCoordinates:
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
 def prediction_field(probe: Probe, samples: list[dict[str, Any]]) -> str:
