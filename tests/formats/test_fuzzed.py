@@ -145,6 +145,14 @@ SEEDS = {
         ]
     ),
     "mm.json": json.dumps({"labels": [0], "scores": [0.5], "bboxes": [[1, 2, 3, 4]]}),
+    "mm-masks.json": json.dumps(
+        {
+            "labels": [0],
+            "scores": [0.5],
+            "bboxes": [[1, 2, 3, 4]],
+            "masks": [{"size": [9, 9], "counts": "11h2"}],
+        }
+    ),
     "metadata.jsonl": json.dumps(
         {"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "category": [0]}}
     )

@@ -427,3 +427,19 @@ def test_masks_of_fiftyone_are_counted(outlines, tmp_path):
 
     notes = outlines.start("m").add_predictions(fiftyone_samples(tmp_path / "set", masked))
     assert [note.count for note in notes if note.kind == "masks_not_read"] == [IMAGES]
+
+
+def test_masks_of_mmdetection(outlines, tmp_path):
+    """A file an image, with parallel lists."""
+    for n, name in enumerate(NAMES):
+        encoded = rle.encode(np.asfortranarray(pixels_of(n)))
+        left, top = corner(n)
+        document = {
+            "labels": [0],
+            "scores": [0.9],
+            "bboxes": [[left, top, left + 20, top + 16]],
+            "masks": [{"size": encoded["size"], "counts": encoded["counts"].decode()}],
+        }
+        toys.write(tmp_path / f"preds/{name.removesuffix('.png')}.json", json.dumps(document))
+    geometry, errors, is_perfect, _ = perfect(outlines, tmp_path / "preds")
+    assert (geometry, errors, is_perfect) == ("mask", 0, True)

@@ -88,7 +88,7 @@ def gather_texts(text: UInt8Array, begins: Int64Array, start: Int64Array) -> UIn
 
 def create_masks(texts: Iterable[str], height: Any, width: Any) -> Masks:
     """Masks from compressed run lengths and the sizes of their images in pixels."""
-    contents = [text.encode("ascii") for text in texts]
+    contents = [text.encode("ascii", "replace") for text in texts]
     start = np.zeros(len(contents) + 1, np.int64)
     np.cumsum([len(content) for content in contents], out=start[1:])
     return Masks(

@@ -80,7 +80,11 @@ class PredictionBuilder:
         if not width:
             return
         self.add(image_index, concept, score, (left, top, width, height), record_number)
-        self._mask_by_row[len(self._scores) - 1] = masks
+        self.attach_mask(masks)
+
+    def attach_mask(self, mask: Masks) -> None:
+        """Give the newest prediction a mask in the size of its image."""
+        self._mask_by_row[len(self._scores) - 1] = mask
 
     def build(
         self,
