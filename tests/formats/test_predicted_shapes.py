@@ -125,6 +125,24 @@ def test_polygons_of_equal_length_are_no_poses(outlines, tmp_path):
     assert (geometry, errors, is_perfect) == ("mask", 0, True)
 
 
+def test_polygons_that_end_at_an_edge_have_no_track_id(outlines, tmp_path):
+    """`... x y` with y = 1 is not `... confidence track`."""
+    folder = write_labels(tmp_path / "labels", lambda n: f"0 0.1 0.2 0.3 0.9 0.5 0.4 0.{n + 1} 1")
+    with pytest.raises(PellucidError, match="without a confidence"):
+        outlines.start("m").add_predictions(folder)
+
+
+def test_polygons_with_track_ids(outlines, tmp_path):
+    def line(image):
+        fractions = np.reshape(polygon_of(image), (-1, 2)) / [WIDTH, HEIGHT]
+        return " ".join(map(repr, [0, *fractions.ravel().tolist(), 0.8, image + 1]))
+
+    folder = write_labels(tmp_path / "labels", line)
+    geometry, errors, is_perfect, notes = perfect(outlines, folder)
+    assert (geometry, errors, is_perfect) == ("mask", 0, True)
+    assert "track_ids" in {note.kind for note in notes}
+
+
 def results_with(**fields):
     return [
         {"image_id": n, "category_id": 0, "score": 0.9 - n / 100}

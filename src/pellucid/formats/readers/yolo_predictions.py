@@ -173,7 +173,8 @@ def with_confidences(
 ) -> tuple[list[list[float]], int]:
     """Each line with its confidence at the end, 1 without scores, and the number of track ids that
     were left out. pose_length: the numbers of a pose without a confidence, None for other lines."""
-    are_all_tracked = bool(lines) and all(is_tracked(numbers) for numbers in lines)
+    # A polygon without a confidence may end at an edge of its image, at 0 or 1.
+    are_all_tracked = all(map(is_tracked, lines)) and any(numbers[-1] > 1 for numbers in lines)
     changed, tracked_count = [], 0
     for numbers in lines:
         if pose_length is not None:
