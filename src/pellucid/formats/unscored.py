@@ -25,7 +25,7 @@ from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import ReadOptions, probe_source
-from pellucid.formats.readers import coco_results, yolo_predictions
+from pellucid.formats.readers import coco_results, label_studio, yolo_predictions
 
 ReadAnnotations = Callable[[Any, str | None, ReadOptions], ParsedAnnotations]
 ReadPredictions = Callable[[Any, str | None, ReadOptions], ParsedPredictions]
@@ -50,6 +50,8 @@ def read_unscored(
             return replace(parsed, path=str(source))
         if yolo_predictions.matches_predictions(probe) and not has_settings(Path(source)):
             return without_scores(yolo_predictions.read_predictions(probe, options))
+        if label_studio.matches_predictions(probe) and not label_studio.has_annotations(probe):
+            return without_scores(label_studio.read_predictions(probe, options))
     if memory_documents.is_result_list(source):
         return read_results(source, options, read_scored)
     return stated_predictions(read_annotations(source, format, options))

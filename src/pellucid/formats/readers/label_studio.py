@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import Kind
 from pellucid.core.urls import is_remote
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.curves import ellipse_outline
@@ -24,7 +23,12 @@ from pellucid.formats.dataset import (
     ParsedAnnotations,
     ParsedPredictions,
 )
-from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError, MultipleModelsError
+from pellucid.formats.errors import (
+    EmptyPredictionsError,
+    InvalidRecordError,
+    InvalidScoreError,
+    MultipleModelsError,
+)
 from pellucid.formats.json_rows import is_json_lines
 from pellucid.formats.parsing import expect_list, expect_object, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
@@ -368,9 +372,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             model_versions[str(prediction.get("model_version") or "")] = None
             image_path = task_image_path(probe, task, f"$[{task_index}]", options)
             counts.append(
-                add_prediction_results(
-                    builder, probe, prediction, image_path, task_index, options.kind
-                )
+                add_prediction_results(builder, probe, prediction, image_path, task_index, options)
             )
     if len(model_versions) > 1:
         raise MultipleModelsError(probe.path, summarize_names(model_versions))
@@ -393,7 +395,7 @@ def add_prediction_results(
     prediction: ResultValue,
     image_path: str,
     task_index: int,
-    kind: Kind | None,
+    options: ReadOptions,
 ) -> tuple[int, int]:
     """Add the regions or choices of one prediction; values that are no regions are not
     detections. Returns how many have a score of their own, and how many that of the prediction."""
@@ -407,6 +409,10 @@ def add_prediction_results(
         shared_count += own_score is None
         own_count += own_score is not None
         raw_score = prediction.get("score") if own_score is None else own_score
+        if not options.has_scores:
+            raw_score = 1
+        elif raw_score is None:
+            raise InvalidScoreError(probe.path, location, "absent")
         score = parse_number(raw_score, probe.path, location, "score")
         image_size = result_image_size(probe, result, location)
         if "rle" in result_value:
@@ -416,7 +422,7 @@ def add_prediction_results(
                     builder.add_mask(image_index, concept, score, pixels, task_index)
             continue
         outline = region_outline(probe, result_value, *image_size, location)
-        if not outline and kind == "detection":
+        if not outline and options.kind == "detection":
             continue
         box = bounding_box(outline) if outline else None
         is_polygon = is_shape(result_value)
