@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { GAP, justify, ratioOf } from './justify';
+import { besideRow, GAP, justify, ratioOf } from './justify';
 
 const shapes = [
   { width: 640, height: 480 },
@@ -28,3 +28,13 @@ test('pictures keep their shape, within bounds', () => {
 });
 
 test('nothing gives no rows', () => expect(justify([], 1000, 200)).toEqual([]));
+
+test('up and down lead to what lies nearest in the row beside', () => {
+  const row = (...widths: number[]) => widths.map((width) => ({ item: width, width, height: 10 }));
+  const rows = [row(100, 100, 100), row(200, 100), row(50, 50, 50, 150)];
+  expect([0, 1, 2].map((index) => besideRow(rows, index, 1))).toEqual([3, 3, 4]);
+  expect([3, 4].map((index) => besideRow(rows, index, 1))).toEqual([6, 8]);
+  expect([5, 6, 7, 8].map((index) => besideRow(rows, index, -1))).toEqual([3, 3, 3, 4]);
+  expect(besideRow(rows, 1, -1)).toBe(1);
+  expect(besideRow(rows, 7, 1)).toBe(7);
+});

@@ -44,3 +44,19 @@ export function justify<T extends Sized>(
   if (row.length) close(true);
   return rows;
 }
+
+/** The item of the next (by 1) or the previous row that lies nearest to another one, by their middles. */
+export function besideRow<T>(rows: readonly Placed<T>[][], index: number, by: 1 | -1): number {
+  let first = 0;
+  const starts = rows.map((row) => (first += row.length) - row.length);
+  const at = starts.findLastIndex((start) => start <= index);
+  const there = at + by;
+  if (!rows[there]) return index;
+  const middles = (row: readonly Placed<T>[]): number[] => {
+    let left = 0;
+    return row.map(({ width }) => (left += width + GAP) - width / 2);
+  };
+  const wished = middles(rows[at]!)[index - starts[at]!]!;
+  const distances = middles(rows[there]!).map((middle) => Math.abs(middle - wished));
+  return starts[there]! + distances.indexOf(Math.min(...distances));
+}
