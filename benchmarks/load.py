@@ -107,6 +107,17 @@ def run_reader(client: Client, size: Size, until: float, chooser: random.Random)
         time.sleep(max(0, PAUSE - (time.perf_counter() - start)))
 
 
+def item_reference(item: dict[str, Any], concepts: list[str]) -> dict[str, Any]:
+    """How a decision names an item of a page."""
+    return {
+        "image": item["path"],
+        "concept": concepts[item["concept"]],
+        "side": "predicted",
+        "box": item["box"],
+        "score": item["score"],
+    }
+
+
 def run_reviewer(
     client: Client,
     name: str,
@@ -132,13 +143,7 @@ def run_reviewer(
             waiting, done = queue["items"], []
             assigned.extend((session, item["row"]) for item in waiting)
         item = waiting.pop(0)
-        seen = {
-            "image": item["path"],
-            "concept": concepts[item["concept"]],
-            "side": "predicted",
-            "box": item["box"],
-            "score": item["score"],
-        }
+        seen = item_reference(item, concepts)
         batch = uuid.uuid4().hex
         if (
             client.ask(

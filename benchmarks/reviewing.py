@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data import Size
+from benchmarks.load import item_reference
 from benchmarks.serving import prepare, running_server
 
 VERSION = "api/v1/views/made/versions/model"
@@ -26,13 +27,7 @@ def rows(size: Size, folder: Path, repeats: int) -> list[tuple[str, str]]:
         ask(address, f"{LIST}&corrected=true")
         took: dict[str, list[float]] = {name: [] for name in STEPS}
         for item in items["items"][:repeats]:
-            seen = {
-                "image": item["path"],
-                "concept": concepts[item["concept"]],
-                "side": "predicted",
-                "box": item["box"],
-                "score": item["score"],
-            }
+            seen = item_reference(item, concepts)
             body = {"items": [seen], "verdict": "wrong", "who": "Ann", "batch": uuid.uuid4().hex}
             for name, (path, posted) in STEPS.items():
                 took[name].append(ask(address, path, body if posted else None)[1])

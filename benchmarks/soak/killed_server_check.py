@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pellucid
-from benchmarks.load import Client
+from benchmarks.load import Client, item_reference
 from benchmarks.serving import running_server
 from benchmarks.soak.outcomes import Outcomes
 from benchmarks.soak.sample import VERSION, VIEW, Sample
@@ -58,13 +58,7 @@ def decide_until_killed(
     client = Client(address)
     for item in items:
         batch = uuid.uuid4().hex
-        seen = {
-            "image": item["path"],
-            "concept": concepts[item["concept"]],
-            "side": "predicted",
-            "box": item["box"],
-            "score": item["score"],
-        }
+        seen = item_reference(item, concepts)
         body = {"items": [seen], "verdict": "right", "who": who, "batch": batch}
         try:
             answer = client.ask_once(f"{BASE}/decisions", body)

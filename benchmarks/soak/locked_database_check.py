@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from benchmarks.load import item_reference
 from benchmarks.serving import running_server
 from benchmarks.soak.outcomes import Outcomes
 from benchmarks.soak.sample import VERSION, VIEW, Sample
@@ -46,13 +47,7 @@ def build_decision(address: str, random: Random) -> dict[str, Any]:
     offset = random.randrange(1_000)
     with urllib.request.urlopen(f"{version}/page?tab=all&limit=1&offset={offset}") as response:
         (item,) = json.load(response)["items"]
-    seen = {
-        "image": item["path"],
-        "concept": concepts[item["concept"]],
-        "side": "predicted",
-        "box": item["box"],
-        "score": item["score"],
-    }
+    seen = item_reference(item, concepts)
     return {"items": [seen], "verdict": "right", "who": "Ann", "batch": uuid.uuid4().hex}
 
 
