@@ -237,8 +237,8 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
         table.append(
             (
                 "decisions",
-                f"{len(both.acknowledged):,} acknowledged, {history:,} in the history; {twice} items "
-                "assigned twice",
+                f"{len(both.acknowledged):,} acknowledged, {history:,} in the history; "
+                f"{twice} items assigned twice",
             )
         )
         command = [

@@ -17,10 +17,43 @@ from benchmarks.soak.sample import Sample, run_pellucid
 from pellucid.core.errors import PellucidError
 
 PARTS = [
-    "=1+1", "+a", "-b", "@sum", "\ta", "<script>alert(1)</script>", "a|b", "a\nb", "a\rb", "..", "a/b",
-    "%2e%2e", "\u202eabc", "e\u0301", "\u00e9", "a,b", 'a"b', "'", "a;b", "\\", "nul", "con", "a b ", "#x",
-    "\u2028", "&amp;", "]]>", "*", "?", "x" * 120, "\U0001f642", "true", "1", "1.0", "NaN", "null",
-]  # fmt: skip
+    "=1+1",
+    "+a",
+    "-b",
+    "@sum",
+    "\ta",
+    "<script>alert(1)</script>",
+    "a|b",
+    "a\nb",
+    "a\rb",
+    "..",
+    "a/b",
+    "%2e%2e",
+    "\u202eabc",
+    "e\u0301",
+    "\u00e9",
+    "a,b",
+    'a"b',
+    "'",
+    "a;b",
+    "\\",
+    "nul",
+    "con",
+    "a b ",
+    "#x",
+    "\u2028",
+    "&amp;",
+    "]]>",
+    "*",
+    "?",
+    "x" * 120,
+    "\U0001f642",
+    "true",
+    "1",
+    "1.0",
+    "NaN",
+    "null",
+]
 FORMATS = ("coco", "csv", "jsonl", "parquet", "voc", "yolo", "cvat", "labelme", "label-studio")
 IMAGES = 6
 ADDED_FOLDERS = re.compile("^(images/)?(val/)?")

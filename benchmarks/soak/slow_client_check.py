@@ -15,7 +15,8 @@ from benchmarks.soak.sample import VERSION, VIEW, Sample
 
 CONNECTIONS = 100
 REQUEST = (
-    f"GET /api/v1/views/{VIEW}/versions/{VERSION}/page?limit=1000 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+    f"GET /api/v1/views/{VIEW}/versions/{VERSION}/page?limit=1000 HTTP/1.1\r\n"
+    "host: 127.0.0.1\r\n\r\n"
 ).encode()
 
 

@@ -268,10 +268,14 @@ def test_brushes_predicted_in_label_studio(outlines, tmp_path):
     ]
     for task, brush in zip(tasks, brushes, strict=True):
         task.pop("annotations")
-        task["predictions"] = [{"model_version": "a", "result": [brush]}]
+        point = {"x": 10, "y": 10, "width": 0.5, "keypointlabels": ["bird"]}
+        sizes = {"original_width": WIDTH, "original_height": HEIGHT}
+        unread = {**sizes, "type": "keypointlabels", "value": point, "score": 0.9}
+        task["predictions"] = [{"model_version": "a", "result": [brush, unread]}]
     source = toys.write(tmp_path / "predicted.json", json.dumps(tasks))
-    geometry, errors, is_perfect, _ = perfect(outlines, source)
+    geometry, errors, is_perfect, notes = perfect(outlines, source)
     assert (geometry, errors, is_perfect) == ("mask", 0, True)
+    assert [note.count for note in notes if note.kind == "regions_not_read"] == [IMAGES]
 
 
 def brush_of(pixels):
@@ -389,6 +393,7 @@ def test_labelme_groups_are_one_object(tmp_path):
     left, right = [[2, 2], [12, 2], [12, 12], [2, 12]], [[20, 2], [30, 2], [30, 12], [20, 12]]
     shapes = [
         {"label": "bird", "points": left, "shape_type": "polygon", "group_id": 1},
+        {"label": "owl", "points": left, "shape_type": "polygon", "group_id": "a"},
         {"label": "cat", "points": left, "shape_type": "polygon", "group_id": 1},
         {"label": "bird", "points": right, "shape_type": "polygon", "group_id": 1},
         {"label": "bird", "points": right, "shape_type": "polygon"},
@@ -396,10 +401,11 @@ def test_labelme_groups_are_one_object(tmp_path):
     ]
     document = {"imagePath": "a.png", "imageWidth": WIDTH, "imageHeight": HEIGHT, "shapes": shapes}
     source = toys.write(tmp_path / "set/a.json", json.dumps(document))
-    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    view, notes = pellucid.open(tmp_path / "w").add("v", source)
+    assert [note.count for note in notes if note.kind == "groups"] == [1]
     annotations = view.annotation_tables[1]
     parts = [len(json.loads(outline)) for outline in annotations.outline]
-    assert sorted(parts) == [1, 1, 1, 2]
+    assert sorted(parts) == [1, 1, 1, 1, 2]
     whole = parts.index(2)
     assert annotations.box[whole].tolist() == [2, 2, 28, 10]
     assert annotations.area[whole] == 200

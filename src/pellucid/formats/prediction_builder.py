@@ -73,12 +73,10 @@ class PredictionBuilder:
     def add_mask(
         self, image_index: int, concept: str, score: float, pixels: BoolArray, record_number: int
     ) -> None:
-        """pixels: of the object, bool (height, width) in the size of the image; a mask without any
-        is left out."""
+        """pixels: of the object, bool (height, width) in the size of the image, of which at least
+        one is set."""
         masks = encode_mask_arrays(pixels[None])
         left, top, width, height = measure_masks(masks).box[0].tolist()
-        if not width:
-            return
         self.add(image_index, concept, score, (left, top, width, height), record_number)
         self.attach_mask(masks)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -37,9 +38,12 @@ from pellucid.formats.readers.coco_scores import scores_of
 from pellucid.formats.readers.coco_shapes import box_of_polygons
 from pellucid.formats.shape_agreement import MAX_SHAPES, shape_notes
 
+Side = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
+"""Of a mask, in pixels, as the columns hold it."""
+
 
 class EncodedMask(msgspec.Struct):
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     counts: str | list[int]
 
 

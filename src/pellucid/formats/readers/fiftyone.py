@@ -216,9 +216,9 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             has_box = label.get("bounding_box") is not None
             box = label_box(probe, label, location) if has_box else None
             outline: list[tuple[float, float]] = []
-            if not has_box and label.get("points"):
-                outline = [(x, y) for polyline in label["points"] for x, y in polyline]
-                box = box_around(outline)
+            if not has_box:
+                outline = [(x, y) for polyline in label.get("points") or [] for x, y in polyline]
+                box = box_around(outline) if outline else None
             is_polygon = bool(outline) and is_area(label) and len(label["points"]) == 1
             concept = str(label.get("label") or "")
             builder.add(

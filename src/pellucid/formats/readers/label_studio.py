@@ -363,7 +363,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "task")
     model_versions: dict[str, None] = {}
     prediction_count = 0
-    counts: list[tuple[int, int]] = []
+    counts: list[tuple[int, int, int]] = []
     for task_index, task in enumerate(tasks):
         location = f"$[{task_index}].predictions"
         for prediction_record in expect_list(task.get("predictions"), probe.path, location):
@@ -378,8 +378,11 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         raise MultipleModelsError(probe.path, summarize_names(model_versions))
     if not prediction_count:
         raise EmptyPredictionsError(probe.path, 'no task has "predictions"')
-    own_count, shared_count = (sum(column) for column in zip(*counts, strict=True))
+    own_count, shared_count, unread_count = (sum(column) for column in zip(*counts, strict=True))
     predictions = builder.build(options.kind)
+    if unread_count:
+        message = f"{format_count(unread_count, 'region')} not read: points, or damaged brushes"
+        predictions.notes.append(Note("regions_not_read", message, unread_count))
     if own_count and shared_count:
         message = (
             f"{format_count(shared_count, 'region')} without a score of their own: they have that "
@@ -396,12 +399,13 @@ def add_prediction_results(
     image_path: str,
     task_index: int,
     options: ReadOptions,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Add the regions or choices of one prediction; values that are no regions are not
-    detections. Returns how many have a score of their own, and how many that of the prediction."""
+    detections. Returns how many have a score of their own, how many that of the prediction, and how
+    many regions cannot be read."""
     location = f"$[{task_index}].predictions"
     image_index = builder.add_image(image_path)
-    own_count = shared_count = 0
+    own_count = shared_count = unread_count = 0
     for result_record in expect_list(prediction.get("result"), probe.path, location):
         result = expect_object(result_record, probe.path, location)
         result_value = expect_object(result.get("value"), probe.path, location)
@@ -417,18 +421,21 @@ def add_prediction_results(
         image_size = result_image_size(probe, result, location)
         if "rle" in result_value:
             pixels = decode_brush(result_value["rle"], *map(round, image_size))
-            if pixels is not None:
-                for concept in result_concepts(result_value):
-                    builder.add_mask(image_index, concept, score, pixels, task_index)
+            if pixels is None or not pixels.any():
+                unread_count += 1
+                continue
+            for concept in result_concepts(result_value):
+                builder.add_mask(image_index, concept, score, pixels, task_index)
             continue
         outline = region_outline(probe, result_value, *image_size, location)
         if not outline and options.kind == "detection":
+            unread_count += any(key in result_value for key in LOCATED_KEYS)
             continue
         box = bounding_box(outline) if outline else None
         is_polygon = is_shape(result_value)
         for concept in result_concepts(result_value):
             builder.add(image_index, concept, score, box, task_index, outline if is_polygon else ())
-    return own_count, shared_count
+    return own_count, shared_count, unread_count
 
 
 def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:

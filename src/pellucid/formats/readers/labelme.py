@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from pellucid.core.errors import format_count
 from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.curves import ellipse_outline
@@ -40,7 +41,7 @@ class Shape(msgspec.Struct):
     mask: str | None = None
     score: float | None = None
     """Of a model's prediction; LabelMe itself has none."""
-    group_id: int | None = None
+    group_id: int | float | str | None = None
     """The same for all shapes of an object."""
 
     @property
@@ -88,25 +89,32 @@ def is_xml(head: str) -> bool:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    outline_count = 0
+    outline_count = group_count = 0
     locator = ImageLocator(probe.path, options.image_folder, by_folder=True)
     for file in list_files(probe, ".json"):
         if probe.is_dir and is_foreign(read_head(file)):
             builder.skip_file(file.relative_to(probe.path).as_posix())
         elif probe.is_dir or is_json(probe.head):
-            outline_count += read_json(builder, locator, file)
+            outlines, groups = read_json(builder, locator, file)
+            outline_count += outlines
+            group_count += groups
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
             outline_count += read_xml(builder, probe.path, file)
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
     )
+    builder.add_note(
+        "groups",
+        group_count,
+        f"{format_count(group_count, 'object')} of several polygons (one label and group_id)",
+    )
     return builder.build(options.kind)
 
 
-def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> int:
+def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> tuple[int, int]:
     """Add shapes as boxes and set flags as tags; return the number of shapes that are not
-    rectangles."""
+    rectangles, and of objects of several shapes."""
     document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
     split, image_name = locator.locate(file, clean_image_path(document.imagePath))
     image = builder.add_unique_image(
@@ -142,10 +150,11 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> int
     for flag_name, is_set in (document.flags or {}).items():
         if is_set:
             builder.add_tag(image, flag_name)
-    return sum(shape.shape_type not in (None, "rectangle") for shape in document.shapes)
+    outline_count = sum(shape.shape_type not in (None, "rectangle") for shape in document.shapes)
+    return outline_count, len(parts_by_group)
 
 
-Group = tuple[str, int | None]
+Group = tuple[str, int | float | str | None]
 
 
 def group_parts(shapes: Sequence[Shape]) -> dict[Group, list[list[tuple[float, float]]]]:

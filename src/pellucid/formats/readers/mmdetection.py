@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,23 +20,16 @@ from pellucid.formats.mask_arrays import encode_mask_arrays
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.prediction_builder import NO_BOX, PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, list_files
-from pellucid.formats.readers.coco_masks import check_run_lengths
+from pellucid.formats.readers.coco_masks import EncodedMask, check_run_lengths
 
 NAME = "mmdetection"
-
-
-class RunLengths(msgspec.Struct):
-    """A mask as COCO encodes it."""
-
-    size: tuple[int, int]
-    counts: str | list[int]
 
 
 class MMDetectionFile(msgspec.Struct):
     labels: list[int | str]
     scores: list[float]
     bboxes: list[tuple[float, float, float, float]] | None = None
-    masks: list[RunLengths] | None = None
+    masks: list[EncodedMask] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +39,7 @@ class PredictedObject:
     label: int | str
     score: float
     corners: BoxCoordinates
-    mask: RunLengths | None
+    mask: EncodedMask | None
 
 
 def matches(probe: Probe) -> bool:
@@ -78,7 +70,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             has_names = has_names or isinstance(predicted.label, str)
             builder.add(image_index, str(predicted.label), predicted.score, box, record_number)
             if predicted.mask is not None:
-                builder.attach_mask(encode_mask_arrays([run_lengths(predicted.mask)]))
+                builder.attach_mask(encode_mask_arrays([msgspec.to_builtins(predicted.mask)]))
             record_number += 1
     interpretation: ConceptInterpretation = "name" if has_names else "position"
     predictions = builder.build(options.kind, concepts=interpretation, image_key_kind="stem")
@@ -88,15 +80,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return predictions
 
 
-def run_lengths(mask: RunLengths) -> dict[str, Any]:
-    return {"size": mask.size, "counts": mask.counts}
-
-
 def image_predictions(file: Path) -> Iterator[PredictedObject]:
     document: MMDetectionFile = parse_json(file, MMDetectionFile, "MMDetection")
     labels, scores = document.labels, document.scores
     corners = document.bboxes or [NO_BOX] * len(labels)
-    masks: Sequence[RunLengths | None] = document.masks or [None] * len(labels)
+    masks: Sequence[EncodedMask | None] = document.masks or [None] * len(labels)
     if not len(labels) == len(scores) == len(corners) == len(masks):
         counts = f"{len(labels)} labels, {len(scores)} scores, {len(corners)} bboxes"
         counts += f", {len(masks)} masks" if document.masks else ""
