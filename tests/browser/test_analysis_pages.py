@@ -174,53 +174,120 @@ def test_slices_open_their_errors(go, demo):
     page = go("?view=cells&version=v1&page=slices")
     found = version.results().slices()
     expect(page.locator(".reading")).to_have_count(0, timeout=60_000)
-    expect(page.locator(".slices li")).to_have_count(len(found))
+    rows = page.locator(".slices article")
+    expect(rows).to_have_count(len(found))
     for one in (found[0], next(one for one in found if "blur" in one.sentence)):
-        page.locator(
-            ".slices li button",
-            has_text=f"{one.errors:,} of {one.population_errors:,} errors · {one.items:,} items",
-        ).first.click()
+        row = page.get_by_role("article", name=one.sentence, exact=True)
+        row.scroll_into_view_if_needed()  # crops are read when they are seen
+        expect(row).to_contain_text(f"{one.items:,} ")
+        expect(row.locator(".crop")).to_have_count(min(one.errors, 14 if one is found[0] else 8))
+        row.get_by_role("button", name=re.compile("Show the")).click()
         expect_items(page, one.errors)
         back_to(page, "Slices")
     page.get_by_role("radio", name=re.compile("False negatives")).click()
-    expect(page.locator(".slices li")).to_have_count(sum(one.error == "extra" for one in found))
+    expect(rows).to_have_count(sum(one.error == "extra" for one in found))
+
+
+def test_slices_are_walked_with_the_keyboard(go):
+    """The viewer opens the crop in focus, and closing it leads back to it."""
+    page = go("?view=cells&version=v1&page=slices")
+    rows = page.locator(".slices article")
+    expect(rows.first).to_be_visible(timeout=60_000)
+    expect(page.locator(".reading")).to_have_count(0, timeout=60_000)
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_have_attribute("aria-current", "true")
+    expect(rows.nth(1).locator(".crop").nth(1)).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(rows.nth(1).locator(".crop").nth(1)).to_have_class(re.compile("current"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(rows.nth(1)).to_have_attribute("aria-current", "true")
+    expect(rows.nth(1).locator(".crop").nth(1)).to_have_class(re.compile("current"))
 
 
 def test_map_and_groups_open_similar_items(go, demo):
     version = demo.view("cells").version("v2")
-    page = go(f"{CELLS}&page=alike")
-    expect(page.locator(".alike .drawing g").first).to_be_visible(timeout=60_000)
+    page = go(f"{CELLS}&page=similar")
+    expect(page.locator(".similar .drawing g").first).to_be_visible(timeout=60_000)
     group = version.results().groups()[0]
     card = page.get_by_role("region", name="Groups").locator("li").first
     expect(card).to_contain_text(f"Group {group.number}")
     card.get_by_role("button", name=re.compile("extra")).click()
     expect_items(page, group.extra)
     back_to(page, "Similar")
-    page.locator(".alike .drawing g.missing").first.dispatch_event("click")
+    page.locator(".similar .drawing g.missing").first.dispatch_event("click")
     expect_items(page, min(60, len(version.gallery("missing"))))
+
+
+def test_items_on_the_map_are_selected_by_a_line(go, demo):
+    """What is inside the line is shown, can be zoomed in on, and opens as a list."""
+    page = go(f"{CELLS}&page=similar")
+    marks = page.locator(".similar .drawing g")
+    expect(marks.first).to_be_visible(timeout=60_000)
+    assert page.locator(".similar .drawing image").count() > 20  # pictures where there is room
+    box = page.locator(".similar .drawing svg").bounding_box()
+    corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
+    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=4)
+    page.mouse.up()
+    selection = page.get_by_role("region", name="Selection")
+    expect(selection).to_be_visible()
+    pressed = page.locator(".similar .drawing g[aria-pressed=true]")
+    number = pressed.count()
+    assert 0 < number < marks.count()
+    expect(selection).to_contain_text(f"{number:,} selected")
+    expect(selection.locator(".crop")).to_have_count(min(number, 40))
+    missing = page.locator(".similar .drawing g.missing[aria-pressed=true]").count()
+    selection.get_by_role("button", name=re.compile("missing$")).first.click()
+    expect_items(page, missing)
+    expect(page.locator(".chip")).to_contain_text(f"{missing} selected on the map")
+    back_to(page, "Similar")
+    marks.first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(selection).to_contain_text("2 selected")
+    selection.get_by_role("button", name="Zoom in").click()
+    expect(selection).to_have_count(0)
+    expect(page.get_by_role("button", name="Whole map")).to_be_visible()
+    page.get_by_role("button", name="Show signs").click()
+    expect(page.locator(".similar .drawing image")).to_have_count(0)
+    page.evaluate("localStorage.removeItem('pellucid.map')")
+
+
+def change_row(page, name):
+    lead = page.locator(".lead small").get_by_text(name, exact=True)
+    return page.locator(".changes article").filter(has=lead)
 
 
 def test_fixed_items_show_predictions_of_both_versions(go, demo):
     first, second = demo.view("cells").version("v1"), demo.view("cells").version("v2")
     found = first.compare(second).overall
     numbers = {
-        "Fixed": found.fixed,
-        "Broken": found.broken,
-        "Still wrong": found.still_wrong,
-        "Both right": found.both_right,
-        "False positives gone": found.false_alarms_gone,
-        "False positives new": found.false_alarms_new,
+        "fixed": found.fixed,
+        "broken": found.broken,
+        "still wrong": found.still_wrong,
+        "both right": found.both_right,
+        "false positives gone": found.false_alarms_gone,
+        "new false positives": found.false_alarms_new,
     }
-    for name, number in numbers.items():
-        page = go(f"{CELLS}&page=compare")
-        card = page.locator(".card", has_text=name)
-        expect(card.locator("b")).to_have_text(f"{number:,}")
-        if number:
-            card.click()
-            expect_items(page, number)
-            back_to(page, "Compare")
     page = go(f"{CELLS}&page=compare")
-    page.locator(".card", has_text="Fixed").click()
+    expect(change_row(page, "fixed")).to_be_visible()
+    for name, number in numbers.items():
+        if not number:
+            expect(change_row(page, name)).to_have_count(0)
+            continue
+        expect(change_row(page, name).locator(".lead b")).to_have_text(f"{number:,}")
+        change_row(page, name).scroll_into_view_if_needed()
+        expect(change_row(page, name).locator(".crop").first).to_be_visible()
+        change_row(page, name).get_by_role("button", name=f"Show {name}").click()
+        expect_items(page, number)
+        back_to(page, "Compare")
+    change_row(page, "fixed").get_by_role("button", name="Show fixed").click()
     expect(page.locator("[role=option] .other").first).to_be_attached()
     page.keyboard.press("Enter")
     expect(
@@ -230,13 +297,33 @@ def test_fixed_items_show_predictions_of_both_versions(go, demo):
     page.keyboard.press(
         "C"
     )  # though the gallery is of the older version now, the comparison is not turned round
-    expect(page.locator(".card", has_text="Fixed").locator("b")).to_have_text(f"{found.fixed:,}")
-    expect(page.locator(".compare header").first).to_contain_text("second v2")
+    lead = change_row(page, "fixed").locator(".lead b")
+    expect(lead).to_have_text(f"{found.fixed:,}")
+    expect(page.get_by_label("candidate")).to_have_value("v2")
+    page.get_by_role("button", name="Exchange").click()
+    expect(lead).to_have_text(f"{found.broken:,}")
     page.get_by_label("Version").select_option("v2")
     expect(page.get_by_label("Version")).to_have_value("v2")
     page.get_by_label("Version").select_option("v1")
-    expect(page.locator(".compare header").first).to_contain_text("second v1")
-    expect(page.locator(".card", has_text="Fixed").locator("b")).to_have_text(f"{found.broken:,}")
+    expect(page.get_by_label("candidate")).to_have_value("v1")
+    expect(lead).to_have_text(f"{found.broken:,}")
+
+
+def test_changes_of_the_chosen_concept(go, demo):
+    """Crops of the other version are named by its concepts; the title says whose changes these are."""
+    first, second = demo.view("cells").version("v1"), demo.view("cells").version("v2")
+    changes = {change.concept: change for change in first.compare(second).concepts}
+    page = go(f"{CELLS}&page=compare&concept=red cell")
+    one = changes["red cell"]
+    expect(page.locator(".compare .verdict")).to_contain_text(f"red cell: {one.verdict}")
+    expect(change_row(page, "fixed").locator(".lead b")).to_have_text(f"{one.fixed:,}")
+    crop = change_row(page, "fixed").locator(".crop").first
+    expect(crop).to_have_attribute("aria-label", re.compile("red cell, extra annotation"))
+    crop.click()
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    expect(page.get_by_label("Version")).to_have_value("v1")
+    page.keyboard.press("Escape")
+    expect(change_row(page, "fixed").locator(".lead b")).to_have_text(f"{one.fixed:,}")
 
 
 def test_more_like_this(go, demo):
@@ -267,7 +354,9 @@ def test_plots_have_tables_and_can_be_saved(go):
 
 
 @pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["findings", "figures", "slices", "alike", "compare", "versions"])
+@pytest.mark.parametrize(
+    "name", ["findings", "figures", "slices", "similar", "compare", "versions"]
+)
 def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
     go(f"{CELLS}&page={name}&concept=red cell")
@@ -275,8 +364,8 @@ def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
         "findings": ".findings article img",
         "figures": ".both",
         "slices": ".slices header",
-        "alike": ".alike section",
-        "compare": ".cards",
+        "similar": ".similar section",
+        "compare": ".changes",
         "versions": ".versions table",
     }[name]
     expect(page.locator(wanted).first).to_be_visible(timeout=60_000)

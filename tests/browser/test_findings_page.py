@@ -76,8 +76,8 @@ def test_a_row_shows_its_items(opened):
     expect(rust(opened)).to_have_attribute("aria-current", "true")
     expect(crops).to_have_count(12)
     expect(crops.first).to_have_attribute("aria-label", re.compile("^rust, extra annotation"))
-    expect(rust(opened).locator(".gain")).to_contain_text("−12")
-    expect(rust(opened).locator(".gain")).to_contain_text("at most")
+    expect(rust(opened).locator(".lead")).to_contain_text("−12")
+    expect(rust(opened).locator(".lead")).to_contain_text("at most")
 
 
 def test_the_keyboard_leads_to_an_item_and_back(opened, view):

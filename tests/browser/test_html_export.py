@@ -80,11 +80,11 @@ def test_single_file_shows_galleries_and_all_pages(opened, demo):
     page.keyboard.press("F")
     expect(page.get_by_role("region", name="Metrics by threshold")).to_be_visible()
     page.keyboard.press("S")
-    expect(page.locator(".slices li").first).to_be_visible()
+    expect(page.locator(".slices article .crop img").first).to_be_visible()
     page.keyboard.press("A")
-    assert page.locator(".alike .drawing g").count() > 100
+    assert page.locator(".similar .drawing g").count() > 100
     page.keyboard.press("C")
-    page.locator(".card", has_text="Fixed").click()
+    page.get_by_role("button", name="Show fixed").click()
     expect(page.locator(".exported")).to_contain_text("found by v2")
     expect(page.locator("[role=option] img").first).to_be_visible()
     page.keyboard.press("Enter")
@@ -92,11 +92,11 @@ def test_single_file_shows_galleries_and_all_pages(opened, demo):
     expect(page.get_by_role("alert")).to_have_count(0)
     page.keyboard.press("Escape")
     page.go_back()
-    expect(page.locator(".card").first).to_be_visible()
-    page.locator(".card", has_text="Fixed").click()
+    expect(page.locator(".changes .crop img").first).to_be_visible()
+    page.get_by_role("button", name="Show fixed").click()
     expect(page.locator(".exported")).to_contain_text("found by v2")
     page.keyboard.press("C")
-    expect(page.locator(".card").first).to_be_visible()
+    expect(page.locator(".changes .crop img").first).to_be_visible()
 
 
 def test_export_opens_with_the_findings(opened, demo):

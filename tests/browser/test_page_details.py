@@ -217,7 +217,7 @@ def test_versions_has_no_keys_of_other_pages(page: Page, demo_address):
 
 def test_a_comparison_is_the_same_after_a_reload(page: Page, demo_address):
     page.goto(f"{demo_address}?view=cells&version=v2&page=compare&against=v1")
-    fixed = page.get_by_role("button", name=re.compile("^Fixed"))
+    fixed = page.get_by_role("button", name=re.compile("^Show fixed"))
     expect(fixed.first).to_be_visible()
     fixed.first.click()
     expect(page.locator("[role=option] img").first).to_be_visible()

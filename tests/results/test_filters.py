@@ -172,9 +172,22 @@ def test_similar_items_start_with_the_item_itself(demo):
     assert len(alike) == min(60, len(version.gallery("extra")))
 
 
+def test_named_rows_are_selected_in_the_order_of_the_list(demo):
+    version = demo.view("cells").version("v2")
+    rows = [int(row) for row in version.gallery("missing").list_view.page(0, 9)]
+    some = [rows[7], rows[2], rows[4]]
+    chosen = version.gallery("missing", only=["items:" + ",".join(f"p{row}" for row in some)])
+    assert [int(row) for row in chosen.list_view.page(0, 9)] == [rows[2], rows[4], rows[7]]
+    assert len(version.gallery("extra", only=[f"items:p{rows[0]}"])) == 0
+    first = int(version.gallery("extra").list_view.page(0, 1)[0])
+    assert len(version.gallery("extra", only=[f"items:p{rows[0]},a{first}"])) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        ("items:", "items:p12,p40"),
+        ("items:p1,12", "items:p12,p40"),
         ("bla", "one of the keys cause"),
         ("cause:bad", "one of the causes"),
         ("score:high", "score:LOW..HIGH"),

@@ -7,10 +7,10 @@ Each filter is a `KEY:VALUE` text, for URLs and command lines:
 annotations by the score of their matched prediction · `right:yes`,
 `right:no`, true or false positives; `counts:yes`, both · `predicted:CONCEPT`, false negatives by
 the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCEPT: none ·
-`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, items most similar to
-a prediction row or an annotation row · `versus:VERSION=CHANGE`, changes between two versions:
-fixed and alarm_gone with this one as the older; broken, alarm_new, still_wrong and both_right with
-this one as the newer.
+`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `items:p12,p40`, these rows of the
+predictions, or with `a` of the annotations · `like:p12`, `like:a12`, items most similar to such a
+row · `versus:VERSION=CHANGE`, changes between two versions: fixed and alarm_gone with this one as
+the older; broken, alarm_new, still_wrong and both_right with this one as the newer.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ FILTER_KEYS = (
     "predicted",
     "annotated",
     "where",
+    "items",
     "like",
     "versus",
 )
@@ -127,8 +128,9 @@ def clause_mask(
     context: FilterContext, selection: TabSelection, item_rows: Int64Array, key: str, argument: str
 ) -> BoolArray:
     evaluation, are_annotations = selection.evaluation, selection.shows_annotations
-    if key in ("cause", "file"):
-        return (cause_mask if key == "cause" else file_mask)(selection, item_rows, argument)
+    mask_of = {"cause": cause_mask, "file": file_mask, "items": item_mask}.get(key)
+    if mask_of is not None:
+        return mask_of(selection, item_rows, argument)
     if key == "score":
         score = (
             evaluation.predictions.score[item_rows]
@@ -168,6 +170,20 @@ def file_mask(selection: TabSelection, item_rows: Int64Array, text: str) -> Bool
     )
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
     return np.asarray(has_text[table.image[item_rows]])
+
+
+def item_mask(selection: TabSelection, item_rows: Int64Array, references: str) -> BoolArray:
+    """Mask of the rows named `p12,p40`: of the predictions, or with `a` of the annotations."""
+    names = references.split(",")
+    if not all(name[:1] in ("a", "p") and is_row_number(name[1:]) for name in names):
+        raise FilterError(f"items:{references}", "items:p12,p40 or items:a12,a40")
+    table_key = "a" if selection.shows_annotations else "p"
+    named_rows = [int(name[1:]) for name in names if name[0] == table_key]
+    return np.isin(item_rows, np.array(named_rows, np.int64))
+
+
+def is_row_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 18
 
 
 def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArray:
@@ -239,8 +255,7 @@ def most_similar(
     reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
     if (
         reference_table is None
-        or not row_text.isdecimal()
-        or len(row_text) > 18
+        or not is_row_number(row_text)
         or int(row_text) >= len(reference_table)
     ):
         raise FilterError(

@@ -10,7 +10,8 @@ import numpy as np
 
 from pellucid.analysis.clustering import cluster_features, map_layout, nearest_rows
 from pellucid.analysis.slice_features import Property
-from pellucid.browse.selection import Tab, TabSelection
+from pellucid.browse.items import Outcome
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.results.embeddings import Embeddings
@@ -110,7 +111,7 @@ class MapPoints:
     is_annotation: BoolArray
     concept: Int64Array
     image: Int64Array
-    outcome: list[Tab]
+    outcome: list[Outcome]
 
 
 def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> MapPoints:
@@ -147,7 +148,7 @@ def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> M
             evaluation.predictions.concept[missing_rows],
         ]
     )
-    outcomes: list[Tab] = ["matched" if matched else "extra" for matched in is_matched.tolist()]
+    outcomes: list[Outcome] = ["matched" if matched else "extra" for matched in is_matched.tolist()]
     outcomes += ["missing"] * len(missing_rows)
     return MapPoints(
         point_lines[is_sampled],

@@ -1,12 +1,8 @@
 /** How findings are grouped, and how their gains are written. */
-import type { FindingDocument, PageItem } from '../lib/api';
+import type { FindingDocument } from '../lib/api';
 import { count } from '../lib/format';
 
 export type Group = FindingDocument['group'];
-
-/** Items shown of a finding, and of the one in focus. */
-export const CROPS = 8;
-export const CROPS_OPEN = 14;
 
 export const GROUP_NAME: Record<Group, string> = {
   now: 'Fix here, now',
@@ -44,15 +40,6 @@ export function gainText({ gain, group }: FindingDocument): { value: string; uni
   return { value: `−${count(gain.errors)}`, unit: gain.at_most ? `${noun} at most` : noun };
 }
 
-/** So many of the items in their order, if possible of different images. */
-export function varied(items: readonly PageItem[], limit: number): PageItem[] {
-  const first = new Map([...items].reverse().map((item) => [item.image, item]));
-  const isFirst = (item: PageItem): boolean => first.get(item.image) === item;
-  return [...items.filter(isFirst), ...items.filter((item) => !isFirst(item))]
-    .slice(0, limit)
-    .sort((one, other) => one.position - other.position);
-}
-
 /** The concepts of a finding's items, most items first. */
 export function countByConcept(
   counts: readonly { tp: number; fp: number; fn: number }[],
@@ -68,7 +55,3 @@ export function countByConcept(
     .filter(({ number }) => number > 0)
     .sort((one, other) => other.number - one.number);
 }
-
-/** The place reached by a step from one of `length` places, without leaving them. */
-export const step = (place: number, by: number, length: number): number =>
-  Math.max(0, Math.min(length - 1, place + by));

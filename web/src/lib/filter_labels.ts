@@ -55,6 +55,7 @@ const LABELS: Record<string, (value: string) => string> = {
   counts: () => 'takes part',
   predicted: (value) => `predicted instead: ${value || 'nothing'}`,
   annotated: (value) => `annotated instead: ${value || 'nothing'}`,
+  items: (value) => `${value.split(',').length} selected on the map`,
   like: () => 'most like the first item',
   where: sliceLabel,
   versus: versusLabel,

@@ -17,3 +17,11 @@ export function score(value: number | null): string {
     return value.toFixed(5) === '1.00000' ? '0.99999' : value.toFixed(5);
   return short;
 }
+
+/** A p-value: small ones as a power of ten. */
+export const probability = (value: number): string =>
+  value < 0.001 ? value.toExponential(0) : value.toFixed(3);
+
+/** How far the reading of pictures is; how many there are is not known at first. */
+export const readingText = ({ read, of }: { read: number; of: number }): string =>
+  of ? `Reading pictures: ${count(read)} of ${count(of)}.` : 'Reading pictures…';

@@ -1841,7 +1841,7 @@ export interface components {
         /**
          * PointDocument
          * @description x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group:
-         *     from 1, 0 for none.
+         *     from 1, 0 for none · picture: URL of its crop.
          */
         PointDocument: {
             /** X */
@@ -1854,10 +1854,15 @@ export interface components {
             annotation: boolean;
             /** Concept */
             concept: number;
-            /** Outcome */
-            outcome: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "matched" | "missing" | "extra" | "ignored" | "below";
             /** Group */
             group: number;
+            /** Picture */
+            picture: string;
         };
         /**
          * PredictedBox

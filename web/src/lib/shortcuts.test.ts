@@ -4,7 +4,8 @@ import { actionFor, SHORTCUTS, type Context } from './shortcuts';
 const CONTEXTS: Record<Context, readonly string[]> = {
   gallery: ['pages', 'page', 'walls', 'gallery', 'review'],
   images: ['pages', 'page', 'walls'],
-  findings: ['pages', 'page', 'findings'],
+  findings: ['pages', 'page', 'rows', 'findings'],
+  rows: ['pages', 'page', 'rows'],
   analysis: ['pages', 'page'],
   versions: ['pages'],
   viewer: ['viewer', 'review'],

@@ -3,8 +3,9 @@
 export type Action =
   | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
   | `tab.${1 | 2 | 3 | 4}`
-  | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
-  | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'review' | 'known' | 'wrong' | 'right' | 'undo' | 'redo'}`
+  | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'similar' | 'compare' | 'versions'}`
+  | `row.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery'}`
+  | `finding.${'review' | 'known' | 'wrong' | 'right' | 'undo' | 'redo'}`
   | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'difference' | 'edit' | 'draw'}`
   | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
@@ -30,11 +31,12 @@ export type Action =
   | 'help'
   | 'escape';
 
-/** Where a shortcut works: everywhere, on every page but in the viewer, on those with concepts, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
+/** Where a shortcut works: everywhere, on every page but in the viewer, on those with concepts, among rows of items, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
 export type Scope =
-  'everywhere' | 'pages' | 'page' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
+  'everywhere' | 'pages' | 'page' | 'rows' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
 /** Where the reader is; `images`: among whole images. */
-export type Context = 'gallery' | 'images' | 'findings' | 'analysis' | 'versions' | 'viewer';
+export type Context =
+  'gallery' | 'images' | 'findings' | 'rows' | 'analysis' | 'versions' | 'viewer';
 
 export interface Shortcut {
   readonly scope: Scope;
@@ -218,7 +220,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
       G: 'page.gallery',
       F: 'page.figures',
       S: 'page.slices',
-      A: 'page.alike',
+      A: 'page.similar',
       C: 'page.compare',
       V: 'page.versions',
     },
@@ -226,27 +228,28 @@ export const SHORTCUTS: readonly Shortcut[] = [
     help: 'findings, gallery, figures, slices, similar, compare, versions',
   },
   {
-    scope: 'findings',
-    keys: { ArrowDown: 'finding.next', ArrowUp: 'finding.previous' },
+    scope: 'rows',
+    keys: { ArrowDown: 'row.next', ArrowUp: 'row.previous' },
     labels: ['↑', '↓'],
-    help: 'among the findings: previous, next',
+    help: 'among findings, slices and changes: next, previous',
   },
   {
-    scope: 'findings',
-    keys: { ArrowRight: 'finding.cropNext', ArrowLeft: 'finding.cropPrevious' },
+    scope: 'rows',
+    keys: { ArrowRight: 'row.cropNext', ArrowLeft: 'row.cropPrevious' },
     labels: ['←', '→'],
-    help: 'in a finding: previous, next picture',
+    help: 'in a finding, slice or change: previous, next picture',
+  },
+  {
+    scope: 'rows',
+    keys: { Enter: 'row.open', g: 'row.gallery' },
+    labels: ['Enter', 'g'],
+    help: 'in a finding, slice or change: open the picture; show all its items',
   },
   {
     scope: 'findings',
-    keys: {
-      Enter: 'finding.open',
-      g: 'finding.gallery',
-      r: 'finding.review',
-      x: 'finding.known',
-    },
-    labels: ['Enter', 'g', 'r', 'x'],
-    help: 'in a finding: open the picture; show all its items; review them; dismiss it as known',
+    keys: { r: 'finding.review', x: 'finding.known' },
+    labels: ['r', 'x'],
+    help: 'in a finding: review its items; dismiss it as known',
   },
   {
     scope: 'findings',
@@ -267,7 +270,8 @@ export const SHORTCUTS: readonly Shortcut[] = [
 const SCOPES: Record<Context, readonly Scope[]> = {
   gallery: ['everywhere', 'pages', 'page', 'walls', 'gallery', 'review'],
   images: ['everywhere', 'pages', 'page', 'walls'],
-  findings: ['everywhere', 'pages', 'page', 'findings'],
+  findings: ['everywhere', 'pages', 'page', 'rows', 'findings'],
+  rows: ['everywhere', 'pages', 'page', 'rows'],
   analysis: ['everywhere', 'pages', 'page'],
   versions: ['everywhere', 'pages'],
   viewer: ['everywhere', 'viewer', 'review'],

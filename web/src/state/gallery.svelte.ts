@@ -73,8 +73,8 @@ export class Gallery {
   open = $state(false);
   /** Whether the viewer was opened from the whole images, where closing it leads back. */
   isFromImages = false;
-  /** Whether the viewer was opened on an item of a finding, to which closing it leads back. */
-  isFromFindings = false;
+  /** Whether the viewer was opened on an item of another page, to which closing it leads back. */
+  isFromPage = false;
   /** The tab that whole images took the place of. */
   private tabBefore: api.Tab = 'all';
   sort = $state<Sort>('errors');
@@ -468,7 +468,7 @@ export class Gallery {
   /** To the items behind a mark. */
   async show(link: Link): Promise<void> {
     const isFromImages = this.whole;
-    const isFromFindings = this.page === 'findings' && link.open === true;
+    const isFromPage = this.page !== 'gallery' && link.open === true;
     const arrive = (document: api.VersionDocument): void => {
       const { concept } = link;
       const place = typeof concept === 'string' ? document.concepts.indexOf(concept) : concept;
@@ -485,7 +485,7 @@ export class Gallery {
       this.page = 'gallery';
       this.fromTheTop();
       this.item = link.item ?? 0;
-      this.isFromFindings = isFromFindings;
+      this.isFromPage = isFromPage;
       this.only = link.only ?? [];
       this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
     };

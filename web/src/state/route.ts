@@ -19,7 +19,7 @@ export const PAGES = [
   'gallery',
   'figures',
   'slices',
-  'alike',
+  'similar',
   'compare',
   'versions',
 ] as const;
@@ -29,7 +29,7 @@ export const PAGE_NAME: Record<Page, string> = {
   gallery: 'Gallery',
   figures: 'Figures',
   slices: 'Slices',
-  alike: 'Similar',
+  similar: 'Similar',
   compare: 'Compare',
   versions: 'Versions',
 };
@@ -40,7 +40,7 @@ export const PAGE_KEY: Record<Page, string> = {
   gallery: 'G',
   figures: 'F',
   slices: 'S',
-  alike: 'A',
+  similar: 'A',
   compare: 'C',
   versions: 'V',
 };

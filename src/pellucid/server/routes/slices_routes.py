@@ -151,6 +151,7 @@ def map_document(
             int(map_items.concept[item_index]),
             map_items.outcome[item_index],
             int(appearance.groups[map_items.line[item_index]]) + 1,
+            crop_url(version_images, results, map_items, item_index),
         )
         for item_index in item_indices.tolist()
     ]
@@ -204,12 +205,12 @@ def example_urls(
         ]
     ]
     return [
-        example_url(version_images, results, map_items, item_index)
+        crop_url(version_images, results, map_items, item_index)
         for item_index in nearest_indices.tolist()
     ]
 
 
-def example_url(
+def crop_url(
     version_images: VersionImages, results: Results, map_items: MapPoints, item_index: int
 ) -> str:
     """The URL of a small crop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pellucid.browse.items import Outcome
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Split
 from pellucid.project.overview import Figure
@@ -114,15 +115,16 @@ class SlicesDocument:
 @dataclass(frozen=True)
 class PointDocument:
     """x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group:
-    from 1, 0 for none."""
+    from 1, 0 for none · picture: URL of its crop."""
 
     x: float
     y: float
     row: int
     annotation: bool
     concept: int
-    outcome: str
+    outcome: Outcome
     group: int
+    picture: str
 
 
 @dataclass(frozen=True)
