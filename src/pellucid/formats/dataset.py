@@ -195,9 +195,19 @@ SPLIT_ALIASES: dict[str, Split] = {
 }
 
 
+SPLIT_COMPANIONS = {"set", "data", "dataset", "images", "imgs", "img", "seg", "split"}
+"""Words that stand beside a split: `training_set`, `seg_train`, `val_images`."""
+SHORT_ALIAS = 2
+"""Length up to which an alias is one alone."""
+
+
 def parse_split(alias: str) -> int | None:
     """The index in SPLITS of a split alias, with or without a year suffix; None for other words."""
-    split = SPLIT_ALIASES.get(re.sub(r"(19|20)\d\d$", "", alias.strip().lower()))
+    word = re.sub(r"(19|20)\d\d$", "", alias.strip().lower())
+    if word not in SPLIT_ALIASES:
+        rest = [part for part in re.split(r"[_\-. ]+", word) if part not in SPLIT_COMPANIONS]
+        word = rest[0] if len(rest) == 1 and len(rest[0]) > SHORT_ALIAS else word
+    split = SPLIT_ALIASES.get(word)
     return None if split is None else SPLITS.index(split)
 
 

@@ -328,9 +328,10 @@ class MetadataColumnsError(PellucidError):
     def __init__(self, path: object, problem: str, concepts: Sequence[str]) -> None:
         choices = ",".join(f"concept={concept}" for concept in concepts[:3]) or "concept=COLUMN"
         more = ",..." if len(concepts) > 3 else ""
+        single = "" if len(concepts) > 1 else " --kind tagging, for a tag that is there or not"
         super().__init__(
-            f"{path}: {problem}. Name the concepts with --columns {choices}{more}, or correct the "
-            "cell."
+            f"{path}: {problem}. Name the concepts with --columns {choices}{more}{single}, or "
+            "correct the cell."
         )
 
 

@@ -292,7 +292,7 @@ def read_annotation_file(
         (
             candidate
             for candidate in READERS
-            if (candidate.name == format_name if format_name else candidate.matches(probe))
+            if (candidate.name == format_name if format_name else fits(candidate, probe, options))
         ),
         None,
     )
@@ -317,6 +317,14 @@ def read_annotation_file(
     if format is None and probe.is_dir:
         annotations.notes.extend(other_format_notes(probe, reader))
     return annotations
+
+
+def fits(reader: AnnotationFormat, probe: Probe, options: ReadOptions) -> bool:
+    """Whether a reader recognises a source. Tables of predictions without scores have columns of
+    their own."""
+    if reader is table.FORMAT and not options.has_scores:
+        return table.matches(probe, options)
+    return reader.matches(probe)
 
 
 OWN_FILES = ("coco", "voc", "yolo", "labelme", "createml", "cvat", "via", "label-studio", "vott")

@@ -85,6 +85,24 @@ UNSUPPORTED_FORMATS = (
         "COCO or Pascal VOC.",
     ),
     UnsupportedFormat(
+        "an Excel or OpenDocument workbook",
+        file_matcher(r"^[^/]+\.(xlsx?|xlsm|xlsb|ods)$"),
+        "Save its sheet as CSV (UTF-8).",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "a compressed file that is not gzip",
+        file_matcher(r"^[^/]+\.(bz2|xz|zst|lz4|7z|rar)$"),
+        "Unpack it, or compress it with gzip.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "Feather or Arrow IPC",
+        file_matcher(r"^[^/]+\.(feather|ipc)$"),
+        "Write it as Parquet or CSV: frame.to_parquet('table.parquet').",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
         "Hugging Face's save_to_disk (Arrow)",
         file_matcher(r"\.arrow$"),
         "Add the data set itself in Python, view.add(name, load_from_disk(folder)), or write it "

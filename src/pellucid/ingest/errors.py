@@ -181,18 +181,27 @@ class ImageSizeRequiredError(PellucidError):
         )
 
 
+def advise_numbering(keys: Sequence[object], concept_count: int) -> str:
+    """The option for keys that could be positions among the concepts."""
+    numbers = [int(str(key)) for key in keys if str(key).isdecimal()]
+    if not numbers or len(numbers) < len(keys) or max(numbers) > concept_count:
+        return ""
+    starts = [0] if 0 in numbers else [1] if max(numbers) == concept_count else [0, 1]
+    if 0 in numbers and max(numbers) == concept_count:
+        return ""
+    options = " or ".join(f"--category-ids positions-from-{start}" for start in starts)
+    return f"; if its numbers are positions in the list of concepts, specify {options}"
+
+
 class NoMatchesError(PellucidError):
     def __init__(
         self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]
     ) -> None:
         file_keys = list(file_keys)
-        are_numbers = noun == "concepts" and all(str(key).isdecimal() for key in file_keys)
-        advice = (
-            "; if its numbers are positions in the list of concepts, specify --category-ids "
-            "positions-from-0"
-            if are_numbers
-            else ""
-        )
+        version_keys = list(version_keys)
+        advice = advise_numbering(file_keys, len(version_keys)) if noun == "concepts" else ""
+        if noun == "concepts" and len(file_keys) == 1 and len(version_keys) == 2:
+            advice += "; rename a column with the probability of one class to that class"
         super().__init__(
             f"{path}: none of its {noun} match the version. The file has "
             f"{summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "

@@ -41,6 +41,7 @@ from pellucid.ingest.errors import (
 )
 from pellucid.ingest.exif import rotate_stored_predictions
 from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.image_scores import absent_score_notes, complement_scores
 from pellucid.ingest.inference import Overrides, resolve_references
 from pellucid.ingest.prediction_notes import (
     export_limit_notes,
@@ -134,8 +135,10 @@ def import_predictions(
     )
     notes += [*replaced_notes(covered.replaced_images), *compared.notes]
     notes += check_predictions(source.path, compared, [c.name for c in settled.concepts])
+    predictions, complement_notes = complement_scores(compared.predictions, version)
+    notes += [*complement_notes, *absent_score_notes(predictions, covered.coverage, version)]
     return ImportedPredictions(
-        compared.predictions,
+        predictions,
         compared.annotations,
         compared.images,
         covered.coverage,

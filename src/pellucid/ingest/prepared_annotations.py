@@ -22,6 +22,7 @@ from pellucid.ingest.annotations import (
 )
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import ADDED_SAMPLE_SIZE, sample_files, size_notes
+from pellucid.ingest.concept_names import concept_name_notes
 from pellucid.ingest.concept_selection import (
     ConceptSelection,
     rename_concepts,
@@ -105,7 +106,7 @@ def prepare_annotations(
         root,
         known_folders,
         selected.left_out,
-        [*notes, *selected.notes],
+        [*notes, *selected.notes, *concept_name_notes(selected.parsed.concepts)],
         [*selected.parsed.inferences, *box_inferences, *rotation_inferences],
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Annotations
+from pellucid.formats.class_names import read_class_names
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
     Note,
@@ -20,7 +21,6 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "image-folder"
@@ -74,7 +74,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             path,
             image_path,
             f"found {image_path.count('/')} levels deep, expected {expected}",
-            "Move the image.",
+            folder_advice(image_paths, has_splits),
         )
     folders = sorted({parts[depth] for parts in path_parts})
     concept_indexes = {folder: index for index, folder in enumerate(folders)}
@@ -103,13 +103,30 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         str(path),
         [
             *name_notes,
+            *(lone_folder_notes(image_paths) if has_splits else []),
             *position_notes(stray_paths, deep_paths),
             *other_file_notes(probe, depth),
         ],
     )
 
 
-UNLABELLED_NAMES = ("images", "image", "imgs", "img", "pictures", "unlabeled", "unlabelled")
+def folder_advice(image_paths: Sequence[str], has_splits: bool) -> str:
+    """What to do with images that are deeper than expected."""
+    folders = sorted({image_path.partition("/")[0] for image_path in image_paths})
+    if has_splits or not image_paths:
+        return "Move the image."
+    if len(folders) == 1:
+        return f"Specify the folder {folders[0]} itself if it is not a concept."
+    return (
+        f"Move the image; or, if {summarize_names(folders)} are splits, rename them to train, val "
+        "or test."
+    )
+
+
+UNLABELLED_NAMES = (
+    *("images", "image", "imgs", "img", "pictures", "unlabeled", "unlabelled", "unknown"),
+    *("data", "all", "files"),
+)
 """Folders of a split that hold its images without a concept."""
 
 
@@ -123,10 +140,36 @@ def find_unlabelled(image_paths: Sequence[str]) -> list[str]:
         split
         for split, folders in folders_by_split.items()
         if len(folders) == 1
-        and next(iter(folders)).lower() in UNLABELLED_NAMES
+        and is_unlabelled_name(next(iter(folders)))
         and any(not folders & others for others in folders_by_split.values())
     }
     return [image_path for image_path in image_paths if image_path.split("/")[0] in unlabelled]
+
+
+def is_unlabelled_name(folder: str) -> bool:
+    """Whether a folder is named after what holds images, or after a split: `test/test/1.jpg`."""
+    return folder.lower() in UNLABELLED_NAMES or parse_split(folder) is not None
+
+
+def lone_folder_notes(image_paths: Sequence[str]) -> list[Note]:
+    """Notes on the splits whose only folder is none of the concepts of the other splits."""
+    folders_by_split: dict[str, set[str]] = {}
+    for image_path in image_paths:
+        split, folder, _ = image_path.split("/", 2)
+        folders_by_split.setdefault(split, set()).add(folder)
+    return [
+        Note(
+            "lone_folder",
+            f"the only folder of {split}, '{folder}', is in no other split: read as the concept "
+            f"'{folder}'. If its images have no concept, move them up into {split}",
+            1,
+        )
+        for split, (folder, *others) in sorted(folders_by_split.items())
+        if not others
+        and len(folders_by_split) > 1
+        and all(folder not in fs for name, fs in folders_by_split.items() if name != split)
+        and any(len(fs) > 1 for fs in folders_by_split.values())
+    ]
 
 
 NAMES_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt")
@@ -139,7 +182,7 @@ def name_numbers(probe: Probe, folders: Sequence[str]) -> tuple[list[str], list[
     file_name = next((name for name in NAMES_FILES if name in probe.file_names), None)
     if file_name is None or not all(folder.isdecimal() for folder in folders):
         return list(folders), no_ids, []
-    names = [line.strip() for _, line in read_lines(probe.path / file_name)]
+    names = read_class_names(probe.path / file_name)
     numbers = sorted(int(folder) for folder in folders)
     first = 0 if 0 in numbers else 1
     if len(set(names)) < len(names) or numbers != list(range(first, first + len(names))):

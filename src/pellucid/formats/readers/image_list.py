@@ -1,17 +1,25 @@
 """A text file of `image concept` lines, as in Kaggle and ImageNet; numbers are indices into a
-`synsets.txt` in the same folder."""
+`synsets.txt` or `classes.txt` in the same folder. Several numbers in a line are several tags."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from pellucid.core.errors import format_count
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.class_names import find_first_number, read_class_names
+from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.tabular.cell_lists import find_separator, split_cell
 
 NAME = "picture-list"
+NAMES_FILES = ("synsets.txt", "classes.txt")
 
 
 def matches(probe: Probe) -> bool:
@@ -33,41 +41,116 @@ def is_image_list(head: str) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class ListLine:
+    """image: its path · text: what follows it · location: file and line, for messages."""
+
+    image: str
+    text: str
+    split: int
+    location: str
+
+
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     files = (
         [file for file in sorted(probe.path.glob("*.txt")) if parse_split(file.stem) is not None]
         if probe.is_dir
         else [probe.path]
     )
+    folder = probe.path if probe.is_dir else probe.path.parent
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    concept_names: list[str] = []
-    for file in files:
-        names_file = next(
-            (
-                candidate
-                for candidate in (file.parent / "synsets.txt", file.parent / "classes.txt")
-                if candidate.is_file()
-            ),
-            None,
+    names = next((read_names(folder / name) for name in NAMES_FILES if is_file(folder, name)), [])
+    lines = [line for file in files for line in read_list_lines(file)]
+    concepts_of_lines = parse_concepts(builder, lines, names, options.separator)
+    for line, concepts in zip(lines, concepts_of_lines, strict=True):
+        image = builder.add_image(line.image, split=line.split)
+        for concept in concepts:
+            builder.add_tag(image, concept)
+    return builder.build(options.kind, names)
+
+
+def is_file(folder: Path, name: str) -> bool:
+    return (folder / name).is_file()
+
+
+def read_names(path: Path) -> list[str]:
+    """Of a line with synonyms, as in ImageNet, the first."""
+    return [name.split(",")[0] for name in read_class_names(path)]
+
+
+def read_list_lines(file: Path) -> list[ListLine]:
+    split = parse_split(file.stem)
+    parted = [
+        (number, *line.partition("\t" if "\t" in line else " "))
+        for number, line in read_lines(file)
+    ]
+    return [
+        ListLine(image, text.strip(), -1 if split is None else split, f"{file.name} line {number}")
+        for number, image, _, text in parted
+    ]
+
+
+def parse_concepts(
+    builder: DatasetBuilder, lines: Sequence[ListLine], names: Sequence[str], forced: str | None
+) -> list[list[str]]:
+    """The concepts of each line.
+
+    Raises:
+        AmbiguousSeparatorError: lines could hold one name or several.
+        InvalidRecordError: a number has no name, or 0 and 1 stand for concepts without names.
+    """
+    words = [line.text.split() for line in lines]
+    if not all(word.isdecimal() for line_words in words for word in line_words):
+        separator = find_separator(builder.path, "concept", [line.text for line in lines], forced)
+        return [split_cell(line.text, separator) for line in lines]
+    lengths = {len(line_words) for line_words in words}
+    values = {int(word) for line_words in words for word in line_words}
+    if len(lengths) == 1 and lengths != {1} and values <= {0, 1}:
+        return parse_flags(builder, lines, words, names)
+    if not names:
+        return words
+    first = find_first_number(sorted(values), len(names))
+    if first is None:
+        line = next(line for line, ws in zip(lines, words, strict=True) if not fits(ws, names))
+        raise InvalidRecordError(
+            builder.path,
+            line.location,
+            f"found '{line.text}', but there are {len(names):,} names; numbers from "
+            f"{min(values)} to {max(values)} do not count them from 0 or from 1",
+            "Add the missing names, or write names in place of the numbers.",
         )
-        concept_names = (
-            [line.split(",")[0] for _, line in read_lines(names_file)]
-            if names_file
-            else concept_names
+    if first:
+        message = (
+            f"{format_count(len(names), 'name')} counted from 1: {max(values)} occurs, and 0 does "
+            "not"
         )
-        split = parse_split(file.stem)
-        for _, line in read_lines(file):
-            image_path, _, concept = line.partition("\t" if "\t" in line else " ")
-            concept_word = concept.strip()
-            concept_name = (
-                concept_names[int(concept_word)]
-                if concept_word.isdigit() and int(concept_word) < len(concept_names)
-                else concept_word
-            )
-            builder.add_tag(
-                builder.add_image(image_path, split=-1 if split is None else split), concept_name
-            )
-    return builder.build(options.kind, concept_names)
+        builder.notes.append(Note("names", message, 1, "info"))
+    return [[names[int(word) - first] for word in line_words] for line_words in words]
+
+
+def fits(words: Sequence[str], names: Sequence[str]) -> bool:
+    return all(int(word) < len(names) for word in words)
+
+
+def parse_flags(
+    builder: DatasetBuilder,
+    lines: Sequence[ListLine],
+    words: Sequence[Sequence[str]],
+    names: Sequence[str],
+) -> list[list[str]]:
+    """The named concepts whose number is 1."""
+    if len(names) != len(words[0]):
+        raise InvalidRecordError(
+            builder.path,
+            lines[0].location,
+            f"'{lines[0].text}' could be {len(words[0])} flags, or the classes 0 and 1",
+            f"Add a classes.txt with {len(words[0])} names if they are flags; write each class "
+            "once if they are numbers of classes.",
+        )
+    return [
+        [name for name, word in zip(names, line_words, strict=True) if word == "1"]
+        for line_words in words
+    ]
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

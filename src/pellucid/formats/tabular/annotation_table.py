@@ -41,7 +41,7 @@ from pellucid.formats.tabular.flags import (
 )
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
-from pellucid.formats.tabular.wide_annotations import one_hot_columns, read_one_hot
+from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, read_one_hot
 
 FRACTIONS_MESSAGE = "boxes interpreted as fractions of the image size: no coordinate exceeds 1"
 
@@ -89,6 +89,8 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
     )
     image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
     reject_weak_concept(reader, roles)
+    if options.kind == "tagging":
+        roles = flag_column_as_tag(reader, roles, options)
     if roles.concept is None and roles.layout and options.kind in (None, "detection"):
         explain_annotation_columns(reader, options)
     if roles.concept is None:
@@ -105,6 +107,18 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
         fractions = Note("fractions", FRACTIONS_MESSAGE, 1, "info")
         return replace(annotations, unit="fractions", notes=[*annotations.notes, fractions])
     return annotations
+
+
+def flag_column_as_tag(
+    reader: TableReader, roles: ColumnRoles, options: ReadOptions
+) -> ColumnRoles:
+    """Of tags, a single column of 0 and 1 that the user named is a tag that is there or not."""
+    named = tuple(options.columns.get("concept", ()))
+    if roles.concept is None or named != (roles.concept,):
+        return roles
+    if not {*flag_texts(reader, roles.concept)} <= {*TRUE_WORDS, *FALSE_WORDS, ""}:
+        return roles
+    return replace(roles, concept=None, concept_columns=named)
 
 
 def reject_weak_concept(reader: TableReader, roles: ColumnRoles) -> None:
@@ -204,15 +218,20 @@ def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
         raise InvalidRecordError(
             reader.path, reader.row_location(int(repeats[0])), "repeats the header", "Remove it."
         )
-    is_missing = np.array([str(text).lower() in MISSING_CONCEPTS for text in texts], bool)
+    is_missing = np.array([is_missing_concept(str(text)) for text in texts], bool)
     return np.where(is_missing, "", texts)
+
+
+def is_missing_concept(text: str) -> bool:
+    """R writes a missing value as NA; `Na` may be a concept."""
+    return text == "NA" or text.lower() in MISSING_CONCEPTS
 
 
 def missing_concept_notes(reader: TableReader, roles: ColumnRoles) -> list[Note]:
     """A note on rows without a concept; a warning where a word such as `null` may be one."""
     assert roles.concept is not None
     texts = reader.text_column(roles.concept)
-    words = [str(text) for text in texts if str(text).lower() in ("", *MISSING_CONCEPTS)]
+    words = [str(text) for text in texts if not text or is_missing_concept(str(text))]
     if not words:
         return []
     named = sorted(set(words) - {""})
@@ -245,6 +264,7 @@ def read_label_rows(
         reject_disagreement(
             reader, image_indexes[row_indexes], concept_texts[row_indexes], row_indexes
         )
+    announced_alone = has_lists and separator is None and not has_several_concepts
     if options.kind == "tagging" or (
         options.kind is None
         and (has_lists or has_several_concepts or has_tag_values(reader, roles.value))
@@ -253,6 +273,8 @@ def read_label_rows(
         tag_rows = read_tag_rows(reader, roles, concept_texts, separator)
         if options.kind is None and not has_lists and not roles.has_tag_values:
             tag_rows.notes.extend(few_tags_notes(reader, roles, pairs))
+        if options.kind is None and announced_alone and not roles.has_tag_values:
+            tag_rows.notes.append(single_tags_note(roles.concept))
         return roles, tag_rows
     notes = missing_concept_notes(reader, roles)
     if roles.ignore is not None:
@@ -272,6 +294,14 @@ def read_label_rows(
     )
     long_rows.notes += notes
     return roles, long_rows
+
+
+def single_tags_note(column: str | None) -> Note:
+    message = (
+        f"no image has several concepts in '{column}': read as tags; use --kind classification if "
+        "concepts exclude each other"
+    )
+    return Note("single_concepts", message, 1, "info")
 
 
 MAX_FEW_SHARE = 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -162,6 +163,8 @@ def split_cell(cell: str, separator: str | None) -> list[str]:
 
 def parse_list_cell(cell: str) -> list[str]:
     """The items of a Python or JSON list or set, or of an array as NumPy prints it."""
+    if "\\" in cell and (texts := parse_escaped_texts(cell)) is not None:
+        return texts
     inside = cell.strip("[]{}() \n")
     quoted = re.findall(r"'([^']*)'|\"([^\"]*)\"", inside)
     if quoted:
@@ -169,3 +172,13 @@ def parse_list_cell(cell: str) -> list[str]:
     return [
         part for part in re.split(r"[\s,]+" if "," not in inside else r"\s*,\s*", inside) if part
     ]
+
+
+def parse_escaped_texts(cell: str) -> list[str] | None:
+    """The texts of a JSON list, which escapes letters beyond ASCII; None for other cells."""
+    try:
+        items = json.loads(cell)
+    except (ValueError, RecursionError):
+        return None
+    is_list_of_texts = isinstance(items, list) and all(isinstance(item, str) for item in items)
+    return items if is_list_of_texts else None

@@ -37,6 +37,11 @@ IMAGE_NAMES = (
 """Compact names of image columns, in tiers: paths, ids of images, other ids."""
 CONCEPT_LIST_NAMES = ("tags", "labels", "concepts", "classes", "categories", "findinglabels")
 """Compact names that announce several concepts per cell."""
+CONCEPT_ID_NAMES = (
+    *("classid", "categoryid", "labelid", "conceptid", "clsid"),
+    *("classindex", "classidx", "labelindex", "labelidx", "categoryindex", "categoryidx"),
+)
+"""Compact names of columns that number concepts."""
 CONCEPT_NAMES = (
     (
         "concept",
@@ -58,25 +63,13 @@ CONCEPT_NAMES = (
         *CONCEPT_LIST_NAMES,
     ),
     ("name", "objectname", "species"),
-    (
-        "classid",
-        "categoryid",
-        "labelid",
-        "conceptid",
-        "classindex",
-        "classidx",
-        "labelindex",
-        "labelidx",
-        "categoryindex",
-        "categoryidx",
-        "clsid",
-        "index",
-    ),
+    (*CONCEPT_ID_NAMES, "index"),
 )
 """Compact names of concept columns, in tiers: names, weaker names, ids."""
 MARKED_CONCEPT_NAMES = ("", "y")
 """What may remain of a concept column's name beside its marker: `prediction`, `y_true`."""
 SCORE_NAMES = (
+    *("proba", "probas", "yprob", "yproba", "yscore", "maxprob"),
     "score",
     "scores",
     "confidence",
@@ -143,7 +136,7 @@ METADATA_TOKENS = {
     *("count", "id"),
 }
 """Words of columns of 0 and 1 that usually describe the image or the object."""
-VALUE_NAMES = ("value", "present", "ispresent", "positive", "ispositive", "exists")
+VALUE_NAMES = ("value", "answer", "present", "ispresent", "positive", "ispositive", "exists")
 """Compact names of columns that state whether the concept of a row is there."""
 FOLDER_NAMES = ("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid")
 """Compact names of columns that may belong to the name of an image."""

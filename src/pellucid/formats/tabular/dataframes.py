@@ -29,6 +29,11 @@ def table_columns(source: Any) -> Any:
     has columns."""
     if maps_images_to_detections(source):
         return flatten_detections(source)
+    if maps_images_to_names(source):
+        return {"image": list(source), "concept": [str(name) for name in source.values()]}
+    if is_row_list(source):
+        names = list(dict.fromkeys(name for row in source for name in row))
+        return {name: [row.get(name) for row in source] for name in names}
     return convert_arrow_stream(source)
 
 
@@ -45,6 +50,29 @@ def convert_arrow_stream(source: Any) -> Any:
             ) from error
         return pyarrow.table(source)
     return source
+
+
+def maps_images_to_names(source: Any) -> bool:
+    """Whether a source gives each image the name of its class."""
+    return (
+        isinstance(source, Mapping)
+        and bool(source)
+        and all(isinstance(name, str | int) for name in source.values())
+    )
+
+
+def is_row_list(source: Any) -> bool:
+    """Whether a source is a list of rows, each a dict of cells by column."""
+    return (
+        isinstance(source, Sequence)
+        and not isinstance(source, str | bytes)
+        and bool(source)
+        and all(isinstance(row, Mapping) and all(map(is_cell, row.values())) for row in source)
+    )
+
+
+def is_cell(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | np.generic)
 
 
 def maps_images_to_detections(source: Any) -> bool:

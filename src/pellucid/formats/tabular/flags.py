@@ -2,5 +2,7 @@
 
 TRUE_WORDS, FALSE_WORDS = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 POSITIVE_WORDS, NEGATIVE_WORDS = ("positive", *TRUE_WORDS), ("negative", *FALSE_WORDS)
+MISSING_WORDS = ("", "na", "nan")
+"""Cells that state nothing; R writes NA."""
 MINUS_WORDS = ("-1", "-1.0")
 """Uncertain beside 0 and 1; negative where the table has only 1 and -1."""

@@ -29,7 +29,7 @@ from pellucid.formats.dataset import (
     require_split,
 )
 from pellucid.formats.errors import MultipleConceptsError, SplitConflictError
-from pellucid.formats.tabular.column_names import IMAGE_NAMES, parse_column_name
+from pellucid.formats.tabular.column_names import CONCEPT_ID_NAMES, IMAGE_NAMES, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, split_of_cell
 from pellucid.formats.tabular.reader import TableReader
 
@@ -132,7 +132,7 @@ def build_table_annotations(
         NAME,
         long_rows.kind,
         concepts,
-        [""] * len(concepts),
+        read_concept_ids(reader, roles, concepts),
         long_rows.listed_concepts is not None,
         images,
         annotations,
@@ -140,6 +140,19 @@ def build_table_annotations(
         [*long_rows.notes, *notes, column_note],
         box_shapes=long_rows.box_shapes,
     )
+
+
+def read_concept_ids(reader: TableReader, roles: ColumnRoles, concepts: Sequence[str]) -> list[str]:
+    """The numbers of the concepts, if a column beside their names gives each its own: predictions
+    may use them."""
+    if roles.concept is not None:
+        for column in roles.unassigned_columns(reader):
+            is_id = parse_column_name(column).rest in CONCEPT_ID_NAMES
+            if is_id and reader.is_one_to_one(roles.concept, column):
+                texts = (reader.text_column(name).tolist() for name in (roles.concept, column))
+                ids = dict(zip(*texts, strict=True))
+                return [str(ids.get(concept, "")) for concept in concepts]
+    return [""] * len(concepts)
 
 
 def read_image_ids(

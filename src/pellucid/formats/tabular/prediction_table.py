@@ -18,6 +18,7 @@ from pellucid.formats.dataset import (
 from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.annotation_table import FRACTIONS_MESSAGE, are_fractions
+from pellucid.formats.tabular.binary_scores import read_positive_scores
 from pellucid.formats.tabular.box_columns import BoxLayout, corners_of
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
@@ -49,6 +50,15 @@ def explain_prediction_columns(reader: TableReader, options: ReadOptions) -> Non
     """Raise the error that says which column of a table is missing."""
     roles = assign_roles(reader, "predictions", options.concepts, options.columns)
     missing = "image" if roles.image is None else "score" if roles.score is None else "concept"
+    if missing == "concept" and options.kind == "classification" and len(options.concepts) == 2:
+        first, second = options.concepts
+        raise ColumnsMissingError(
+            reader.path,
+            "the concept",
+            list(reader.column_types),
+            f"If '{roles.score}' is the probability of one of the two classes, rename it to that "
+            f"class: '{first}' or '{second}'; else name the concept with --columns concept=COLUMN.",
+        )
     raise ColumnsMissingError(
         reader.path,
         f"the {missing}",
@@ -82,7 +92,7 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     predictions = read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
     is_binary = options.kind == "classification" and len(options.concepts) == 2
-    return read_positive_scores(predictions, roles.score) if is_binary else predictions
+    return read_positive_scores(predictions, roles.score, names_both) if is_binary else predictions
 
 
 def has_score_columns(reader: TableReader, roles: ColumnRoles, options: ReadOptions) -> bool:
@@ -181,37 +191,6 @@ def read_long_predictions(
     if layout is not None and raw is not None:
         predictions = add_boxes(predictions, layout, raw[rows])
     return validate_predictions(predictions)
-
-
-MIN_BINARY_ROWS = 5
-"""Rows of each of two classes needed to say what their scores are of."""
-
-
-def read_positive_scores(predictions: ParsedPredictions, column: str) -> ParsedPredictions:
-    """Of a classifier of two classes, the score of the predicted class. Scores of the positive
-    class are over 0.5 exactly where it is predicted; of the predicted class none would be below."""
-    score, concept = predictions.score, predictions.concept
-    names, image_count = predictions.concept_keys, len(np.unique(predictions.image))
-    if len(names) != 2 or image_count < len(score) or np.isnan(score).any():
-        return predictions
-    if score.min(initial=0) < 0 or score.max(initial=0) > 1:
-        return predictions
-    for positive in (0, 1):
-        is_positive = concept == positive
-        counts = (int(is_positive.sum()), int((~is_positive).sum()))
-        if min(counts) < MIN_BINARY_ROWS:
-            return predictions
-        high, low = score[is_positive].min(), score[~is_positive].max()
-        if high >= 0.5 >= low and low < high:
-            message = (
-                f"{column} read as the probability of '{names[positive]}': where "
-                f"'{names[1 - positive]}' is predicted it is at most {low:.3g}; its score is 1 - "
-                f"{column}"
-            )
-            note = Note("positive_class", message, counts[1], "info")
-            scores = np.where(is_positive, score, 1 - score)
-            return replace(predictions, score=scores, notes=[*predictions.notes, note])
-    return predictions
 
 
 def add_boxes(

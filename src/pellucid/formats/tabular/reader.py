@@ -116,11 +116,13 @@ class TableReader:
         numbers, is_invalid = self._parse_numbers(column_name, has_missing_words)
         if is_invalid.any():
             row_index = int(np.flatnonzero(is_invalid)[0])
+            cell = str(self.text_column(column_name)[row_index])
             raise InvalidRecordError(
                 self.path,
                 self.row_location(row_index),
-                f"{column_name} is '{self.text_column(column_name)[row_index]}'",
-                "Expected a number.",
+                f"{column_name} is '{cell}'",
+                "Expected a number"
+                + (" without %: 0.63, or 63 with --scores percent." if "%" in cell else "."),
             )
         return numbers
 
@@ -348,7 +350,29 @@ def load_csv(connection: Any, path: Path, row_limit: int | None = None) -> TextT
             + ("" if row_limit is None else f" LIMIT {row_limit}"),
             [escape_glob(text_table.path), text_table.delimiter],
         )
+        if row_limit is None and ends_with_empty_row(text_table):
+            remove_empty_end(connection, text_table.column_names)
     return text_table
+
+
+END_BYTES = 4_096
+
+
+def ends_with_empty_row(text_table: TextTable) -> bool:
+    """Whether the last line has delimiters alone, as spreadsheets leave it below a table."""
+    with text_table.path.open("rb") as file:
+        file.seek(max(0, text_table.path.stat().st_size - END_BYTES))
+        last_line = file.read().rstrip(b"\r\n").rpartition(b"\n")[2]
+    return not last_line.replace(text_table.delimiter.encode(), b"").strip()
+
+
+def remove_empty_end(connection: Any, column_names: Sequence[str]) -> None:
+    """Remove the rows without any cell at the end of a table."""
+    stated_sql = " OR ".join(f"{quote_identifier(name)} <> ''" for name in column_names)
+    connection.execute(
+        "DELETE FROM cells WHERE rowid > "
+        f"(SELECT coalesce(max(rowid), -1) FROM cells WHERE {stated_sql})"
+    )
 
 
 def has_mixed_newlines(path: Path) -> bool:

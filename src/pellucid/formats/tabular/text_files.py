@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.errors import HeaderMissingError
@@ -92,10 +93,11 @@ def encoding_error(path: Path) -> MalformedFileError:
 def read_header(path: Path, original_path: Path) -> TextTable:
     """The header of a UTF-8 file. A first line `sep=;`, as Excel writes it, sets the delimiter."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        header_line, header_line_number = file.readline().rstrip("\r\n"), 1
+        header_line, header_line_number = read_first_line(file)
         stated = re.fullmatch(r'"?sep=(.)"?[,;\t]*', header_line)
         if stated:
-            header_line, header_line_number = file.readline().rstrip("\r\n"), 2
+            header_line = file.readline().rstrip("\r\n")
+            header_line_number += 1
         second_line = file.readline().rstrip("\r\n")
     delimiter = stated[1] if stated else find_delimiter(header_line)
     cells = next(csv.reader([header_line], delimiter=delimiter), [])
@@ -112,6 +114,15 @@ def read_header(path: Path, original_path: Path) -> TextTable:
                 original_path, f"duplicate column '{column_name}': rename one of them"
             )
     return TextTable(path, delimiter, column_names, header_line_number)
+
+
+def read_first_line(file: TextIO) -> tuple[str, int]:
+    """The first line that is not blank, and its number; of a blank file the last one."""
+    line_number = 0
+    for line_number, line in enumerate(iter(file.readline, ""), 1):
+        if line.strip():
+            return line.rstrip("\r\n"), line_number
+    return "", max(1, line_number)
 
 
 def find_delimiter(header_line: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.tables import Float64Array, Int32Array, Int64Array
 from pellucid.formats.dataset import encode_texts
 from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError
-from pellucid.formats.tabular.cell_lists import is_list_cell, parse_list_cell
+from pellucid.formats.tabular.cell_lists import UNIT_SEPARATOR, is_list_cell, parse_list_cell
 from pellucid.formats.tabular.column_names import (
     CONCEPT_NAMES,
     SCORE_NAMES,
@@ -86,9 +86,17 @@ def has_list_cells(reader: TableReader, roles: ColumnRoles) -> bool:
     """Whether concepts and scores are lists in one cell each."""
     if roles.concept is None or roles.score is None or reader.is_numeric(roles.score):
         return False
-    return all(
-        is_list_cell(cell) for cell in reader.encoded_column(roles.score)[0][:100] if cell
-    ) and not reader.is_empty(roles.score)
+    cells = [cell for cell in reader.encoded_column(roles.score)[0][:100] if cell]
+    if any(UNIT_SEPARATOR in cell for cell in cells):
+        return True
+    return bool(cells) and all(map(is_list_cell, cells))
+
+
+def list_items(cell: str) -> list[str]:
+    """The items of a list as text, or of a list column, where a list of one is its item."""
+    if is_list_cell(cell):
+        return parse_list_cell(cell)
+    return [item for item in cell.split(UNIT_SEPARATOR) if item]
 
 
 def read_list_cells(reader: TableReader, roles: ColumnRoles) -> RankedConcepts:
@@ -99,7 +107,7 @@ def read_list_cells(reader: TableReader, roles: ColumnRoles) -> RankedConcepts:
     scores: list[float] = []
     cells = zip(reader.text_column(roles.concept), reader.text_column(roles.score), strict=True)
     for row, (concept_cell, score_cell) in enumerate(cells):
-        row_concepts, row_scores = parse_list_cell(concept_cell), parse_list_cell(score_cell)
+        row_concepts, row_scores = list_items(concept_cell), list_items(score_cell)
         if len(row_concepts) != len(row_scores):
             raise InvalidRecordError(
                 reader.path,

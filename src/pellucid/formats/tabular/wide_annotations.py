@@ -9,11 +9,16 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, BoolArray, Kind
-from pellucid.formats.dataset import Note, ParsedAnnotations
+from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
 from pellucid.formats.errors import InvalidRecordError, MetadataColumnsError
 from pellucid.formats.tabular.column_names import looks_like_metadata, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles
-from pellucid.formats.tabular.flags import FALSE_WORDS, MINUS_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.flags import (
+    FALSE_WORDS,
+    MINUS_WORDS,
+    MISSING_WORDS,
+    TRUE_WORDS,
+)
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 
@@ -28,7 +33,7 @@ def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
     return [
         column_name
         for column_name in without_predicted(columns)
-        if {*flag_texts(reader, column_name)} <= {*FLAG_WORDS, ""}
+        if {*flag_texts(reader, column_name)} <= {*FLAG_WORDS, *MISSING_WORDS}
         and not reader.is_empty(column_name)
     ]
 
@@ -94,7 +99,7 @@ def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
     by concepts."""
     is_positive = np.isin(cell_texts, TRUE_WORDS)
     is_minus = np.isin(cell_texts, MINUS_WORDS)
-    is_empty = cell_texts == ""
+    is_empty = np.isin(cell_texts, MISSING_WORDS)
     if is_minus.any() and not is_empty.any() and not np.isin(cell_texts, FALSE_WORDS).any():
         note = Note(
             "minus_one", "-1 read as negative: the table has 1 and -1 only", int(is_minus.sum())
@@ -111,7 +116,13 @@ def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
 def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: list[str]) -> None:
     """Raise MetadataColumnsError where it is not clear whether a column is a concept: its name
     suggests otherwise, or nearly all of its cells are 0 and 1."""
-    described = [concept for concept in concepts if looks_like_metadata(concept)]
+    splits = [concept for concept in concepts if parse_split(concept) is not None]
+    is_concept = splits == ["train"]  # the vehicle
+    described = [
+        concept
+        for concept in concepts
+        if looks_like_metadata(concept) or (concept in splits and not is_concept)
+    ]
     if described:
         clear = [concept for concept in concepts if concept not in described]
         raise MetadataColumnsError(
@@ -120,7 +131,9 @@ def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: li
     others = [c for c in roles.unassigned_columns(reader) if c not in concepts]
     for column_name in reader.unindexed_columns(others):
         cells = [str(cell).lower() for cell in reader.text_column(column_name)]
-        odd_rows = [row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, ""}]
+        odd_rows = [
+            row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, *MISSING_WORDS}
+        ]
         flag_count = sum(cell in FLAG_WORDS for cell in cells)
         is_share = reader.is_numeric(column_name) and all_within_unit(reader, column_name)
         is_count = not looks_like_metadata(column_name) and are_small_counts(cells)
@@ -147,7 +160,7 @@ def all_within_unit(reader: TableReader, column_name: str) -> bool:
 
 
 def reject_other_cells(reader: TableReader, concepts: list[str], cell_texts: Any) -> None:
-    is_other = ~np.isin(cell_texts, [*FLAG_WORDS, ""])
+    is_other = ~np.isin(cell_texts, [*FLAG_WORDS, *MISSING_WORDS])
     if is_other.any():
         row, concept_index = (int(positions[0]) for positions in np.nonzero(is_other))
         raise InvalidRecordError(
