@@ -334,6 +334,12 @@ def read_colour(
     metavar="V",
     help="Also embed the counted predictions of this version (repeatable; with --model).",
 )
+@click.option(
+    "--text-model",
+    metavar="FILE",
+    help="The ONNX model of texts that was trained with --model, to find items by a text.",
+)
+@click.option("--tokenizer", metavar="FILE", help="The tokenizer.json of --text-model.")
 def embeddings_command(
     workspace: str,
     view: str,
@@ -344,6 +350,8 @@ def embeddings_command(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
     versions: tuple[str, ...],
+    text_model: str | None,
+    tokenizer: str | None,
 ) -> None:
     """Import embeddings of a view's images or boxes, for similarity: a table with `image` and
     `embedding`, or .npy; or compute them with a --model."""
@@ -351,10 +359,21 @@ def embeddings_command(
 
     if (source is None) == (model is None):
         raise click.UsageError("Specify either SOURCE or --model.")
+    if (text_model is None) != (tokenizer is None) or (text_model and not model):
+        raise click.UsageError("Specify --text-model and --tokenizer together, with --model.")
     opened_view = pellucid.open(workspace).view(view)
     if model is not None:
         with progress_bar("Embedding") as progress:
-            count = opened_view.embed(model, size, mean, std, versions, progress=progress)
+            count = opened_view.embed(
+                model,
+                size,
+                mean,
+                std,
+                versions,
+                progress=progress,
+                text_model=text_model,
+                tokenizer=tokenizer,
+            )
         click.echo(f"{view}: {count:,} images and boxes embedded", err=True)
         return
     assert source is not None

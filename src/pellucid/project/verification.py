@@ -14,12 +14,13 @@ from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.workspace import MANIFEST as WORKSPACE_MANIFEST
 from pellucid.project.workspace import Workspace
 from pellucid.results.embeddings import load_embeddings
+from pellucid.results.text_search import load_text_search
 from pellucid.review.errors import ReviewStoreUnavailableError, UnknownWorkspaceIdError
 from pellucid.storage.errors import ManifestError, NotAWorkspaceError, WorkspaceMissingError
 from pellucid.storage.files import find_mirror, read_manifest, read_table, refresh_mirror
 from pellucid.storage.manifests import VersionManifest, ViewManifest, WorkspaceManifest
 from pellucid.storage.mapped_columns import read_mapped
-from pellucid.storage.names import EMBEDDINGS_FILE, UNFINISHED_FILE
+from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE, UNFINISHED_FILE
 from pellucid.storage.parquet import column_file_name
 from pellucid.storage.table_checksums import hash_file
 
@@ -85,6 +86,9 @@ def check_view(folder: Path, view_folder: Path) -> Iterator[FileCheck]:
     embeddings = view_folder / EMBEDDINGS_FILE
     if embeddings.is_file():
         yield check_reading(folder, embeddings, lambda path: load_embeddings(path.parent))
+    text_model = view_folder / TEXT_MODEL_FILE
+    if text_model.is_file():
+        yield check_reading(folder, text_model, lambda path: load_text_search(path.parent))
 
 
 def check_version(folder: Path, version_folder: Path) -> Iterator[FileCheck]:

@@ -60,12 +60,13 @@ from pellucid.results.embeddings import load_embeddings
 from pellucid.results.errors import EmptySplitError
 from pellucid.results.gallery import Gallery
 from pellucid.results.results import Results, splits_with_images
+from pellucid.results.text_search import load_text_search
 from pellucid.results.version_comparison import VersionComparison
 from pellucid.review.events import DecisionLog
 from pellucid.storage.column_checksums import count_damaged
 from pellucid.storage.files import find_mirror, read_manifest, refresh_mirror, write_lock
 from pellucid.storage.manifests import Concept, VersionManifest, build_source_record
-from pellucid.storage.names import EMBEDDINGS_FILE
+from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE
 from pellucid.storage.parquet import read_outlines
 
 
@@ -129,6 +130,7 @@ class Version:
         view_folders = self.view.image_folder_indexes() if has_lost_images else ({}, [])
         evaluation, folders = locate_images(evaluation, manifest.folders, view_folders)
         embeddings = load_embeddings(self.view.folder)
+        text_search = None if embeddings is None else load_text_search(self.view.folder)
         return Results(
             self,
             manifest,
@@ -137,17 +139,18 @@ class Version:
             originals,
             folder=self.folder,
             embeddings=embeddings,
+            text_search=text_search,
         )
 
     def disk_stamp(self) -> object:
         """Changes if the version, its view's manifest or the embeddings change on disk, or its
         mapped columns are found to be damaged."""
         refresh_mirror(self.folder)
-        embeddings = self.view.folder / EMBEDDINGS_FILE
+        files = [self.view.folder / name for name in (EMBEDDINGS_FILE, TEXT_MODEL_FILE)]
         return (
             file_stamp(self.folder / MANIFEST),
             file_stamp(self.view.manifest_path),
-            embeddings.exists() and file_stamp(embeddings),
+            *(file.exists() and file_stamp(file) for file in files),
             count_damaged(self.folder),
         )
 

@@ -51,6 +51,7 @@ from pellucid.project.version import Version
 from pellucid.project.version_files import MANIFEST as VERSION_MANIFEST
 from pellucid.results.embeddings import read_embeddings, save_embeddings
 from pellucid.results.results import Results
+from pellucid.results.text_search import TextModelFiles, save_text_model
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
 from pellucid.storage.files import (
@@ -317,6 +318,8 @@ class View:
         versions: Sequence[str] = (),
         cache: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
+        text_model: str | Path | None = None,
+        tokenizer: str | Path | None = None,
     ) -> int:
         """Store the embeddings that an ONNX model gives the view's images and annotated boxes, used
         for similarity; they replace those stored before. What was embedded before is not embedded
@@ -325,8 +328,13 @@ class View:
         size, mean, std: of the model's input, where its file does not state them (see
         EmbeddingModel). versions: whose counted predictions are embedded too. cache: a file that
         keeps the vectors; default: one in the user's cache folder. progress: is told how many of
-        how many are done. Raises EmbeddingModelError, InvalidEmbeddingsError.
+        how many are done. text_model, tokenizer: the ONNX model of texts that was trained with this
+        one, and its tokenizer.json: images and boxes are then found by a text (filter
+        `text:WORDS`); both files stay where they are. Raises EmbeddingModelError,
+        InvalidEmbeddingsError, FileMissingError.
         """
+        if (text_model is None) != (tokenizer is None):
+            raise ValueError("text_model and tokenizer belong together")
         images, annotations, folders = self.annotation_tables
         embeddings = embed_images(
             EmbeddingModel(model, size, mean, std),
@@ -338,6 +346,9 @@ class View:
             progress or (lambda done, total: None),
         )
         save_embeddings(self.folder, self.workspace.folder, embeddings)
+        if text_model is not None and tokenizer is not None:
+            files = TextModelFiles(str(Path(text_model).resolve()), str(Path(tokenizer).resolve()))
+            save_text_model(self.folder, self.workspace.folder, embeddings, files)
         return len(embeddings.image)
 
     @property

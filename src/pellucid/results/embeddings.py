@@ -17,7 +17,7 @@ from pellucid.core.tables import Float64Array, Int64Array, StringArray
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.results.errors import InvalidEmbeddingsError
 from pellucid.storage.files import write_lock
-from pellucid.storage.names import EMBEDDINGS_FILE
+from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE
 
 BOX_COLUMNS = ("x", "y", "width", "height")
 BOX_TOLERANCE = 0.1
@@ -69,6 +69,7 @@ class Embeddings:
 
 
 def save_embeddings(folder: Path, workspace: Path, embeddings: Embeddings) -> None:
+    (folder / TEXT_MODEL_FILE).unlink(missing_ok=True)  # of the embeddings of before
     with (
         write_lock(workspace),
         atomic_write(folder / EMBEDDINGS_FILE, locked=True) as temp_path,

@@ -12,7 +12,8 @@ from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.evaluation.counts import Histogram, histogram, histogram_of_rows
 
 if TYPE_CHECKING:
-    from pellucid.results.results import Results
+    from pellucid.results.filters import RANKING_KEYS
+from pellucid.results.results import Results
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +37,8 @@ def count_filtered(
     filters: tuple[str, ...],
     bins: int,
 ) -> FilteredCounts:
-    """Count the items of every tab that satisfy the filters, other than `like`, which asks for a
-    number of items and not for a property.
+    """Count the items of every tab that satisfy the filters, other than `like` and `text`, which
+    ask for a number of items and not for a property.
 
     tab: whose predictions the scores are of; of All for Extra · concept: of the tab All and of the
     scores; None for all concepts.
@@ -45,7 +46,7 @@ def count_filtered(
     Raises:
         FilterError: a filter cannot be read.
     """
-    clauses = tuple(clause for clause in filters if not clause.startswith("like:"))
+    clauses = tuple(c for c in filters if c.partition(":")[0] not in RANKING_KEYS)
 
     def rows(tab: Tab, of_concept: int | None) -> Int64Array:
         selection = results.selection(tab, split, of_concept, thresholds, False)

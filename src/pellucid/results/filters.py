@@ -9,8 +9,9 @@ annotations by the score of their matched prediction · `right:yes`,
 the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCEPT: none ·
 `where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `items:p12,p40`, these rows of the
 predictions, or with `a` of the annotations · `like:p12`, `like:a12`, items most similar to such a
-row · `versus:VERSION=CHANGE`, changes between two versions: fixed and alarm_gone with this one as
-the older; broken, alarm_new, still_wrong and both_right with this one as the newer.
+row · `text:WORDS`, items most similar to a text, where the view has a text model ·
+`versus:VERSION=CHANGE`, changes between two versions: fixed and alarm_gone with this one as the
+older; broken, alarm_new, still_wrong and both_right with this one as the newer.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pellucid.analysis.confusion import confused_concepts
 from pellucid.analysis.slice_features import Condition, decode_condition
 from pellucid.browse.list_views import sort_selection_rows
 from pellucid.browse.selection import TabSelection
-from pellucid.core.tables import BoolArray, Float64Array, Int64Array
+from pellucid.core.tables import BoolArray, Float32Array, Float64Array, Int64Array
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG
@@ -58,8 +59,11 @@ FILTER_KEYS = (
     "where",
     "items",
     "like",
+    "text",
     "versus",
 )
+RANKING_KEYS = ("like", "text")
+"""These ask for a number of items, most similar first, and not for a property."""
 CHANGE_OUTCOMES = {
     "fixed": FIXED,
     "broken": BROKEN,
@@ -78,17 +82,19 @@ class FilterContext:
     """The looks of the items of a split; reads the images that were not read before."""
     other_evaluation: Callable[[str], Evaluation]
     """The evaluation of another version of the view, by name."""
+    text_vector: Callable[[str], Float32Array] | None = None
+    """The embedding of a text; None where the view has no text model."""
 
 
 def apply_filters(
     context: FilterContext, selection: TabSelection, filters: Sequence[str]
 ) -> Int64Array:
-    """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises
-    FilterError."""
+    """Rows that satisfy all filters, in the tab's order (`like`, `text`: most similar first).
+    Raises FilterError."""
     item_rows = selection.all_rows()
     clauses = [parse_clause(clause_text) for clause_text in filters]
     for key, argument in clauses:
-        if key not in ("where", "like"):
+        if key not in ("where", *RANKING_KEYS):
             item_rows = item_rows[clause_mask(context, selection, item_rows, key, argument)]
     if conditions := [parse_condition(argument) for key, argument in clauses if key == "where"]:
         appearance = (
@@ -103,8 +109,9 @@ def apply_filters(
         ]
     item_rows = sort_selection_rows(selection, item_rows)
     for key, argument in clauses:
-        if key == "like":
-            item_rows = most_similar(context, selection, item_rows, argument)
+        if key in RANKING_KEYS:
+            rank = most_similar if key == "like" else most_like_text
+            item_rows = rank(context, selection, item_rows, argument)
     return item_rows
 
 
@@ -286,6 +293,28 @@ def most_similar(
     return np.asarray(
         item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)]
     )
+
+
+def most_like_text(
+    context: FilterContext, selection: TabSelection, item_rows: Int64Array, words: str
+) -> Int64Array:
+    text = unquote(words).strip()
+    if context.text_vector is None or not text:
+        expected = "text:WORDS, in a view with a text model (embeddings --model --text-model)"
+        raise FilterError(f"text:{words}", expected)
+    evaluation = selection.evaluation
+    item_table: Any = (
+        evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    )
+    appearance = context.appearance(selection.split)
+    item_lines, _ = appearance.image_stats.find_lines(
+        item_rows,
+        np.asarray(item_table.image[item_rows], np.int64),
+        selection.shows_annotations,
+        evaluation.kind == "detection",
+    )
+    vector = context.text_vector(text)
+    return np.asarray(item_rows[appearance.lines_like_vector(vector, item_lines, SIMILAR_LIMIT)])
 
 
 def version_change_mask(

@@ -61,6 +61,7 @@ from pellucid.results.image_filters import match_images, values_by_image
 from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
 from pellucid.results.similarity import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.results.slices import ErrorSlice, find_slices
+from pellucid.results.text_search import TextSearch
 from pellucid.results.version_comparison import VersionComparison, compare_versions
 from pellucid.review.apply import group_effective_decisions
 from pellucid.review.corrected import OriginalAnnotations, correct_evaluation, locate_decisions
@@ -106,6 +107,7 @@ class Results:
         corrected: bool = False,
         folder: Path | None = None,
         embeddings: Embeddings | None = None,
+        text_search: TextSearch | None = None,
     ) -> None:
         self.links = links
         self.manifest = manifest
@@ -114,6 +116,7 @@ class Results:
         self.originals = originals
         self.corrected = corrected
         self.embeddings = embeddings
+        self.text_search = text_search
         self.common_threshold: float | None = None
         """The threshold of all concepts, where one was chosen for all."""
         self.not_applied = 0
@@ -309,6 +312,7 @@ class Results:
             self.folders,
             corrected=corrected,
             embeddings=self.embeddings,
+            text_search=self.text_search,
         )
 
     # Splits and concepts
@@ -633,7 +637,11 @@ class Results:
 
     @property
     def _filter_context(self) -> FilterContext:
-        return FilterContext(self.appearance, lambda name: self.other_version(name).evaluation)
+        return FilterContext(
+            self.appearance,
+            lambda name: self.other_version(name).evaluation,
+            None if self.text_search is None else self.text_search.vector,
+        )
 
     def other_version(self, name: str) -> Results:
         """Another version in the same state: with corrections or not, at the IoU that was chosen.

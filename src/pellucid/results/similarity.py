@@ -12,7 +12,7 @@ from pellucid.analysis.clustering import cluster_features, map_layout, nearest_r
 from pellucid.analysis.slice_features import Property
 from pellucid.browse.items import Outcome
 from pellucid.browse.selection import TabSelection
-from pellucid.core.tables import BoolArray, Float64Array, Int64Array
+from pellucid.core.tables import BoolArray, Float32Array, Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.results.embeddings import Embeddings
 from pellucid.results.image_stats import ImageStats, take_lines
@@ -89,6 +89,18 @@ class Appearance:
             take_lines(self.groups, item_lines, -1).astype(np.int64),
             tuple(str(group_index + 1) for group_index in range(group_count)),
         )
+
+    def lines_like_vector(
+        self, vector: Float32Array, candidate_lines: Int64Array, count: int
+    ) -> Int64Array:
+        """Positions in `candidate_lines` (-1: none) of the lines whose embeddings point most in the
+        direction of a vector of length 1, most similar first; those without an embedding never."""
+        usable = np.flatnonzero(candidate_lines >= 0)
+        features = self.features[candidate_lines[usable]]
+        with np.errstate(invalid="ignore"):
+            cosine = (features @ vector) / np.linalg.norm(features, axis=1)
+        order = np.argsort(-cosine, kind="stable")[:count]
+        return np.asarray(usable[order[~np.isnan(cosine[order])]])
 
     def nearest_lines(self, query_line: int, candidate_lines: Int64Array, count: int) -> Int64Array:
         """Positions in `candidate_lines` (-1: none) of the lines most similar to `query_line`,

@@ -95,6 +95,7 @@ def version_document(version: Version, results: Results) -> VersionDocument:
         manifest.iou,
         evaluation.geometry if evaluation.kind == "detection" else None,
         evaluation.has_scores,
+        results.text_search is not None,
         list(evaluation.concepts),
         list(evaluation.unannotated_concepts),
         splits,

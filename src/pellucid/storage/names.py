@@ -8,6 +8,7 @@ from pathlib import Path
 from pellucid.storage.errors import InvalidNameError
 
 EMBEDDINGS_FILE = "embeddings.npz"
+TEXT_MODEL_FILE = "text_model.json"
 """The user's embeddings, in the folder of a view."""
 
 NAME_PATTERN = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")

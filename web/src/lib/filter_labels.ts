@@ -57,6 +57,7 @@ const LABELS: Record<string, (value: string) => string> = {
   annotated: (value) => `annotated instead: ${value || 'nothing'}`,
   items: (value) => `${value.split(',').length} selected on the map`,
   like: () => 'most like the first item',
+  text: (value) => `most like “${decode(value)}”`,
   where: sliceLabel,
   versus: versusLabel,
 };

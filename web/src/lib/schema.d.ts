@@ -2354,7 +2354,8 @@ export interface components {
          * VersionDocument
          * @description The constant data of a version. Other documents refer to concepts by index. unannotated:
          *     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-         *     boxes · has_scores: whether predictions have them; without, every one counts · absent_pictures:
+         *     boxes · has_scores: whether predictions have them; without, every one counts ·
+         *     has_text_search: whether the filter `text` finds items · absent_pictures:
          *     None if all are there.
          */
         VersionDocument: {
@@ -2375,6 +2376,8 @@ export interface components {
             geometry: ("box" | "mask" | "oriented_box" | "keypoints") | null;
             /** Has Scores */
             has_scores: boolean;
+            /** Has Text Search */
+            has_text_search: boolean;
             /** Concepts */
             concepts: string[];
             /** Unannotated */

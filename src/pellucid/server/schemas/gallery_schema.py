@@ -82,7 +82,8 @@ class AbsentPictures:
 class VersionDocument:
     """The constant data of a version. Other documents refer to concepts by index. unannotated:
     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-    boxes · has_scores: whether predictions have them; without, every one counts · absent_pictures:
+    boxes · has_scores: whether predictions have them; without, every one counts ·
+    has_text_search: whether the filter `text` finds items · absent_pictures:
     None if all are there."""
 
     view: str
@@ -92,6 +93,7 @@ class VersionDocument:
     iou: float
     geometry: Geometry | None
     has_scores: bool
+    has_text_search: bool
     concepts: list[str]
     unannotated: list[int]
     splits: list[SplitDocument]

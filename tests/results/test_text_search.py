@@ -1,0 +1,124 @@
+"""Items are found by a text, with models that are built here: words and colours."""
+
+import json
+
+import pytest
+
+import pellucid
+import toys
+from pellucid.core.errors import FileMissingError
+from pellucid.images.embedding_model import EmbeddingModelError
+from pellucid.images.text_model import TextModel
+from pellucid.project.verification import verify_workspace
+from pellucid.results.errors import FilterError, InvalidEmbeddingsError
+from references.colour_model import colour_model
+from references.word_model import word_model
+
+COLOURS = {"red.png": (250, 20, 20), "green.png": (20, 250, 20), "blue.png": (20, 20, 250)}
+VECTORS = {"red": (1, -1, -1), "green": (-1, 1, -1), "blue": (-1, -1, 1)}
+
+
+@pytest.fixture
+def view(tmp_path):
+    return coloured_view(tmp_path, predicted_at=40.0)
+
+
+def coloured_view(tmp_path, predicted_at):
+    """An annotated and a predicted box on each of three pictures of one colour."""
+    for name, colour in COLOURS.items():
+        toys.picture(tmp_path / "pictures" / name, colour=colour)
+    table = {
+        "image": list(COLOURS),
+        "concept": ["dent"] * 3,
+        "x": [5.0] * 3,
+        "y": [5.0] * 3,
+        "width": [20.0] * 3,
+        "height": [10.0] * 3,
+    }
+    view, _ = pellucid.open(tmp_path / "w").add("v", table, images=tmp_path / "pictures")
+    version = view.start("m")
+    version.add_predictions(table | {"x": [predicted_at] * 3, "score": [0.9, 0.8, 0.7]})
+    return view
+
+
+def embed(view, tmp_path, **options):
+    text_model, tokenizer = word_model(tmp_path, VECTORS, **options)
+    view.embed(
+        colour_model(tmp_path / "colours.onnx"),
+        versions=["m"],
+        cache=tmp_path / "cache.sqlite",
+        text_model=text_model,
+        tokenizer=tokenizer,
+    )
+
+
+def found(view, tab, text):
+    return [item.image for item in view.version("m").gallery(tab, only=[f"text:{text}"])]
+
+
+@pytest.mark.parametrize(("length", "has_mask"), [(None, True), (8, True), (5, False), (1, True)])
+@pytest.mark.parametrize(("tab", "predicted_at"), [("extra", 40.0), ("matched", 5.0), ("all", 5.0)])
+def test_items_are_ordered_by_their_likeness_to_a_text(
+    tmp_path, tab, predicted_at, length, has_mask
+):
+    view = coloured_view(tmp_path, predicted_at)
+    embed(view, tmp_path, length=length, has_mask=has_mask)
+    for word in VECTORS:
+        assert found(view, tab, word)[0] == f"{word}.png"
+    assert len(found(view, tab, "red")) == 3
+    if length != 1:
+        assert found(view, tab, "photo%20red green")[-1] == "blue.png"
+
+
+def test_texts_are_an_option_of_the_command_and_the_page_knows(view, tmp_path):
+    files = word_model(tmp_path, VECTORS)
+    model = colour_model(tmp_path / "colours.onnx")
+    command = ("embeddings", tmp_path / "w", "v", "--model", model)
+    done = toys.run_cli(*command, "--text-model", files[0], "--tokenizer", files[1])
+    assert done.returncode == 0, done.stderr
+    done = toys.run_cli(
+        "gallery", tmp_path / "w", "v", "m", "--tab", "extra", "--only", "text:blue", "--json"
+    )
+    assert json.loads(done.stdout)["items"][0]["image"] == "blue.png"
+    alone = toys.run_cli(*command, "--tokenizer", files[1])
+    assert alone.returncode == 2
+    assert "--text-model and --tokenizer together" in alone.stderr
+
+
+def test_without_a_text_model_the_filter_is_refused(view, tmp_path):
+    with pytest.raises(FilterError, match="a view with a text model"):
+        found(view, "extra", "red")
+    embed(view, tmp_path)
+    with pytest.raises(FilterError, match="text:WORDS"):
+        found(view, "extra", "%20")
+    table = {"image": list(COLOURS), "embedding": [[1.0], [2.0], [3.0]]}
+    source = tmp_path / "own.csv"
+    rows = zip(table["image"], table["embedding"], strict=True)
+    source.write_text("image,embedding\n" + "".join(f'{i},"{e}"\n' for i, e in rows))
+    view.add_embeddings(source)  # other embeddings: the text model is not theirs
+    with pytest.raises(FilterError, match="a view with a text model"):
+        found(view, "extra", "red")
+
+
+def test_models_of_another_space_and_damaged_files_are_refused(view, tmp_path):
+    model = colour_model(tmp_path / "colours.onnx")
+    files = word_model(tmp_path, {"red": (1, 2)})
+    options = {"cache": tmp_path / "cache.sqlite"}
+    with pytest.raises(InvalidEmbeddingsError, match="have 2 numbers, those of the images 3"):
+        view.embed(model, **options, text_model=files[0], tokenizer=files[1])
+    with pytest.raises(ValueError, match="belong together"):
+        view.embed(model, **options, text_model=files[0])
+    with pytest.raises(EmbeddingModelError, match="is no tokenizer"):
+        TextModel(files[0], model)
+    with pytest.raises(EmbeddingModelError, match="has the inputs"):
+        TextModel(model, files[1])
+    with pytest.raises(FileMissingError):
+        TextModel(tmp_path / "none.onnx", files[1])
+
+
+def test_a_model_that_was_moved_is_named(view, tmp_path):
+    embed(view, tmp_path)
+    (tmp_path / "words.onnx").unlink()
+    with pytest.raises(FileMissingError, match=r"words\.onnx"):
+        found(view, "extra", "red")
+    assert not any(check.is_lost for check in verify_workspace(view.workspace.folder))
