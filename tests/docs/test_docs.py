@@ -1,6 +1,7 @@
 """What the documents say is so: their commands run, their names exist."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import toys
 from pellucid.cli.main import cli
 from pellucid.formats.registry import ANNOTATION_FORMATS, PREDICTION_FORMATS
 from references.colour_model import colour_model
+from references.word_model import word_model
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
@@ -39,6 +41,9 @@ def folder(tmp_path):
     )
     np.save(tmp_path / "embeddings.npy", np.eye(2))
     colour_model(tmp_path / "dinov2.onnx", ("n", 3, "h", "w"), metadata=False)
+    colour_model(tmp_path / "clip-vision.onnx", metadata=False)
+    text_model, _ = word_model(tmp_path, {"shade": (-1, -1, -1), "sun": (1, 1, 1)})
+    text_model.rename(tmp_path / "clip-text.onnx")
     return tmp_path
 
 
@@ -54,7 +59,9 @@ def blocks(document):
 
 def commands(block):
     return [
-        line.split("#")[0].split() for line in block.splitlines() if line.startswith("pellucid ")
+        shlex.split(line.split("#")[0])
+        for line in block.splitlines()
+        if line.startswith("pellucid ")
     ]
 
 
