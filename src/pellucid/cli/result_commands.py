@@ -81,6 +81,11 @@ def thresholds_command(
     metavar="COLUMN",
     help="Show a row of figures per value of this column about the images.",
 )
+@click.option(
+    "--boundary",
+    is_flag=True,
+    help="Of masks, also the COCO metrics by boundary IoU: how well the outlines agree.",
+)
 @JSON_OPTION
 def metrics_command(
     workspace: str,
@@ -90,6 +95,7 @@ def metrics_command(
     point: PointOptions,
     only: tuple[str, ...],
     by: str | None,
+    boundary: bool,
     as_json: bool,
 ) -> None:
     """Show metrics at the thresholds, per concept and overall."""
@@ -98,6 +104,8 @@ def metrics_command(
     chosen = open_version(workspace, view, version)
     results = point.results(chosen).on_images(only)
     if by is not None:
+        if boundary:
+            raise click.UsageError("Specify either --by or --boundary.")
         by_value = results.metrics_by(by, split)
         if as_json:
             print_json(metrics_by_document(chosen, by, split, by_value))
@@ -106,6 +114,8 @@ def metrics_command(
             print_table(title, [by, *FIGURE_HEADINGS], figure_rows(by_value))
         return
     document = metrics_document(chosen, results, split)
+    if boundary:
+        document["boundary"] = results.boundary_metrics(split)
     if as_json:
         print_json(document)
         return
@@ -119,7 +129,10 @@ def metrics_command(
             for concept_entry in document["concepts"]
         ],
     )
-    for label, figure in overall_figures(document["overall"]):
+    by_boundary = [
+        (f"boundary {name}", value) for name, value in document.get("boundary", {}).items()
+    ]
+    for label, figure in [*overall_figures(document["overall"]), *by_boundary]:
         if figure is not None:
             click.echo(f"{label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
 

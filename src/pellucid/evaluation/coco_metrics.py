@@ -116,6 +116,10 @@ def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
         if _native.library is None or are_keypoints
         else tally_native(inputs, concept_count, image_count)
     )
+    return metrics_of_tally(tally, are_keypoints)
+
+
+def metrics_of_tally(tally: CocoTally, are_keypoints: bool = False) -> CocoMetrics:
     has_annotations = tally.positives > 0
     precision = np.where(has_annotations[:, None], tally.precision.mean(axis=-1), np.nan)
     recall = np.where(
@@ -132,16 +136,36 @@ def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
 def tally_numpy(
     inputs: CocoInputs, concept_count: int, image_count: int, protocol: CocoProtocol = OBJECTS
 ) -> CocoTally:
+    inputs, rank = within_limit(inputs, concept_count, image_count, protocol)
+    pairs = [
+        np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)
+    ]
+    return tally_pairs(inputs, rank, pairs, concept_count, protocol)
+
+
+def within_limit(
+    inputs: CocoInputs, concept_count: int, image_count: int, protocol: CocoProtocol = OBJECTS
+) -> tuple[CocoInputs, Int64Array]:
+    """The predictions within the most that are considered of an image and concept, and the rank of
+    each."""
     rank = rank_in_group(
         inputs.predictions.concept.astype(np.int64) * image_count + inputs.predictions.image
     )
     is_considered = rank < protocol.max_detections[-1]
     predictions, rank = inputs.predictions.take(is_considered), rank[is_considered]
     concept_starts = np.searchsorted(predictions.concept, np.arange(concept_count + 1))
-    inputs = CocoInputs(predictions, inputs.annotations, concept_starts)
-    pairs = [
-        np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)
-    ]
+    return CocoInputs(predictions, inputs.annotations, concept_starts), rank
+
+
+def tally_pairs(
+    inputs: CocoInputs,
+    rank: Int64Array,
+    pairs: list[np.ndarray],
+    concept_count: int,
+    protocol: CocoProtocol = OBJECTS,
+) -> CocoTally:
+    """pairs: rows of predictions and annotations, and their similarity, grouped by prediction."""
+    predictions = inputs.predictions
     tally = empty_tally(concept_count, protocol)
     for area_index, (min_area, max_area) in enumerate(protocol.area_ranges.values()):
         is_ignored = inputs.annotations.ignore | is_outside_range(

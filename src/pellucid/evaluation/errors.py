@@ -14,3 +14,13 @@ class InvalidObjectiveError(PellucidError):
             "cost:FP,FN (cost:1,5), precision:MIN "
             "(precision:0.95), recall:MIN (recall:0.9)."
         )
+
+
+class MasksMissingError(PellucidError):
+    exit_status = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the boundaries of masks can be compared only where annotations and predictions have "
+            "masks. Use a view and a version with masks."
+        )

@@ -29,6 +29,7 @@ from pellucid.core.display import DisplayedList
 from pellucid.core.errors import InvalidChoiceError, UnknownConceptError
 from pellucid.core.tables import SPLITS, BoolArray, Float64Array, Images, Int64Array, Split
 from pellucid.evaluation.bootstrap import Interval, threshold_intervals
+from pellucid.evaluation.boundary_metrics import compute_boundary_metrics
 from pellucid.evaluation.counts import SCORE_BAR_BINS, Histogram, histogram
 from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation
@@ -367,6 +368,14 @@ class Results:
         """Metrics at the thresholds, per concept and overall, on one split."""
         self.split_index(split)
         return compute_metrics(self.evaluation, split, self.thresholds)
+
+    def boundary_metrics(self, split: Split = "validation") -> dict[str, float | None]:
+        """The twelve COCO metrics of masks by boundary IoU (Cheng et al., 2021), by COCO name.
+
+        Raises:
+            MasksMissingError: annotations or predictions have no masks.
+        """
+        return compute_boundary_metrics(self.evaluation, self.split_index(split)).stats
 
     def figures(self, concept: str | None = None) -> list[SplitFigures]:
         """For each split with images, training first: counts at the thresholds, curves of
