@@ -10,10 +10,10 @@ import numpy as np
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.evaluation.counts import Histogram, histogram, histogram_of_rows
+from pellucid.results.filters import RANKING_KEYS
 
 if TYPE_CHECKING:
-    from pellucid.results.filters import RANKING_KEYS
-from pellucid.results.results import Results
+    from pellucid.results.results import Results
 
 
 @dataclass(frozen=True, eq=False)
