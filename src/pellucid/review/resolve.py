@@ -13,6 +13,7 @@ from pellucid.core.tables import EXHAUSTIVE
 from pellucid.evaluation.error_causes import BADLY_PLACED, ImageRows, prediction_ious
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST
+from pellucid.review.edited_shapes import Shape, read_shape
 from pellucid.review.errors import InvalidDecisionError, ItemNotFoundError
 from pellucid.review.events import Action, Box, Label, LabelValue, Side, Verdict
 
@@ -35,12 +36,13 @@ class TargetItem:
 @dataclass(frozen=True)
 class Edit:
     """The correct annotation, where the verdict alone does not determine it. replaces: an added
-    box replaces the annotation that it overlaps most."""
+    box replaces the annotation that it overlaps most · shape: see edited_shapes."""
 
     concept: str | None = None
     box: Box | None = None
     value: LabelValue | None = None
     replaces: bool = False
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -109,14 +111,9 @@ def resolve_box(
             existing_labels,
             duplicates,
         )
-    is_adopted = target.side == "predicted" and edit.box is None
-    new_label = Label(
-        edit.concept or target.concept,
-        edit.box or target.box,
-        outline=encode_outline(evaluation.predictions, item_row) if is_adopted else "",
-    )
+    new_label = corrected_label(evaluation, target, item_row, edit)
     if target.side == "annotated":
-        is_removed = edit.concept is None and edit.box is None
+        is_removed = edit.concept is None and edit.box is None and edit.shape is None
         if not is_removed and new_label in existing_labels:  # the edit changes nothing
             return ResolvedDecision(
                 target.concept,
@@ -148,6 +145,17 @@ def resolve_box(
         (new_label,),
         duplicates,
     )
+
+
+def corrected_label(evaluation: Evaluation, target: TargetItem, item_row: int, edit: Edit) -> Label:
+    """The annotation as it should be: with the reviewer's shape or box, else as it is shown."""
+    concept = edit.concept or target.concept
+    if edit.shape is not None:
+        shape = read_shape(evaluation, target.image, target.side, item_row, edit.shape)
+        return Label(concept, shape.box or edit.box or target.box, outline=shape.outline)
+    is_adopted = target.side == "predicted" and edit.box is None
+    outline = encode_outline(evaluation.predictions, item_row) if is_adopted else ""
+    return Label(concept, edit.box or target.box, outline=outline)
 
 
 def rank_duplicates(

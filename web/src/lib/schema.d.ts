@@ -1104,7 +1104,9 @@ export interface components {
         /**
          * DecisionRequest
          * @description One verdict on one or more items. concept, box, value: the corrected annotation, if the
-         *     verdict alone does not define it · replaces: an added box replaces the annotation it overlaps ·
+         *     verdict alone does not define it · shape: its outline as adjusted, in pixels: rings of a mask,
+         *     four corners, or keypoints with their visibility · replaces: an added box replaces the
+         *     annotation it overlaps ·
          *     batch: an idempotency key · seen: id of the last decision the reviewer had seen · corrected:
          *     the reviewer viewed the corrected version.
          */
@@ -1151,6 +1153,8 @@ export interface components {
              * @default false
              */
             corrected: boolean;
+            /** Shape */
+            shape?: number[][] | null;
         };
         /**
          * DrawnBox

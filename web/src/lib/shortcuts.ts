@@ -199,7 +199,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     scope: 'viewer',
     keys: { g: 'viewer.edit' },
     labels: ['g'],
-    help: 'in the viewer: adjust the box with the arrow keys',
+    help: 'in the viewer: adjust the box, outline or keypoints, with the arrow keys too',
   },
   {
     scope: 'viewer',

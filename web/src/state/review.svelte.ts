@@ -11,6 +11,8 @@ import { ReviewQueue } from './queue.svelte';
 export interface Change {
   concept?: string;
   box?: api.Box;
+  /** The outline, corners or keypoints, in pixels. */
+  shape?: number[][];
   value?: 'positive' | 'negative' | 'unknown';
   replaces?: boolean;
 }
@@ -129,13 +131,13 @@ export class Reviewing {
     return verbsOf(item, gallery.outcomeOf(item), gallery.kind, gallery.version?.concepts ?? []);
   });
 
-  /** "The annotation is wrong", as the verb of the item says; box: as the reader adjusted it. */
-  decideWrong(box?: api.Box): void {
+  /** "The annotation is wrong", as the verb of the item says; adjusted: the box or shape as the reader adjusted it. */
+  decideWrong(adjusted?: Pick<Change, 'box' | 'shape'>): void {
     this.named(() =>
       this.inTurn(() => {
         const { verbs } = this;
-        if (verbs?.blocked && !box) this.say(verbs.blocked);
-        else return this.decided('wrong', { ...verbs?.change, ...(box ? { box } : {}) });
+        if (verbs?.blocked && !adjusted) this.say(verbs.blocked);
+        else return this.decided('wrong', { ...verbs?.change, ...adjusted });
       }),
     );
   }
@@ -199,6 +201,7 @@ export class Reviewing {
       corrected: this.gallery.corrected,
       concept: change.concept ?? null,
       box: change.box ?? null,
+      shape: change.shape ?? null,
       value: change.value ?? null,
       replaces: change.replaces ?? false,
     };
@@ -494,7 +497,7 @@ function expectedAction(
   if (verdict === 'right') return 'confirm';
   if (verdict === 'unsure') return 'unsure';
   if (item.outcome !== 'extra') return change.replaces ? 'change' : 'add';
-  return change.concept || change.box || change.value ? 'change' : 'remove';
+  return change.concept || change.box || change.shape || change.value ? 'change' : 'remove';
 }
 
 /** Whether something was decided on an item, be it that somebody is unsure. */

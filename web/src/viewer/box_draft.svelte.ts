@@ -12,7 +12,7 @@ const DIRECTIONS: Record<string, readonly [number, number]> = {
 const STEP = 2;
 
 /** Whether it is the same item, though it was read anew meanwhile: what is adjusted is not lost then. */
-const isSame = (one: PageItem, other: PageItem | undefined): boolean =>
+export const isSameItem = (one: PageItem, other: PageItem | undefined): boolean =>
   one.row === other?.row &&
   one.image === other.image &&
   (one.outcome === 'extra') === (other.outcome === 'extra');
@@ -32,7 +32,7 @@ export class BoxDraft {
 
   /** The adjusted box, if the item's box was adjusted. */
   get adjusted(): Box | undefined {
-    return this.draft && isSame(this.draft.item, this.item()) ? this.draft.box : undefined;
+    return this.draft && isSameItem(this.draft.item, this.item()) ? this.draft.box : undefined;
   }
 
   /** The box to draw. */
@@ -42,7 +42,7 @@ export class BoxDraft {
 
   /** Whether the arrow keys adjust the box. */
   get isKeyboardActive(): boolean {
-    return this.keyboardItem !== null && isSame(this.keyboardItem, this.item());
+    return this.keyboardItem !== null && isSameItem(this.keyboardItem, this.item());
   }
 
   startKeyboard(): void {

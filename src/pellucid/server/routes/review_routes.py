@@ -98,7 +98,7 @@ def decide(context: TrainedVersionContext, body: DecisionRequest, request: Reque
     evaluated_version, results = context.version, context.results
     reviews = evaluated_version.view.reviews
     visible_results = results.with_corrections(reviews.log) if body.corrected else results
-    edit = Edit(body.concept, body.box, body.value, body.replaces)
+    edit = Edit(body.concept, body.box, body.value, body.replaces, body.shape)
     outcome = reviews.decide(
         evaluated_version,
         [convert_item_reference(item) for item in body.items],

@@ -29,6 +29,9 @@ ClientKey = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z
 ReviewerName = Annotated[str, Field(max_length=200), ValidText]
 ReasonText = Annotated[str, Field(max_length=4_000), ValidText]
 MAX_ITEMS_PER_REQUEST = 1_000
+ShapeNumbers = Annotated[
+    list[Annotated[list[float], Field(max_length=20_000)]], Field(min_length=1, max_length=500)
+]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class ItemReference:
 @dataclass(frozen=True)
 class DecisionRequest:
     """One verdict on one or more items. concept, box, value: the corrected annotation, if the
-    verdict alone does not define it · replaces: an added box replaces the annotation it overlaps ·
+    verdict alone does not define it · shape: its outline as adjusted, in pixels: rings of a mask,
+    four corners, or keypoints with their visibility · replaces: an added box replaces the
+    annotation it overlaps ·
     batch: an idempotency key · seen: id of the last decision the reviewer had seen · corrected:
     the reviewer viewed the corrected version."""
 
@@ -61,6 +66,7 @@ class DecisionRequest:
     replaces: bool = False
     reason: ReasonText = ""
     corrected: bool = False
+    shape: ShapeNumbers | None = None
 
 
 @dataclass(frozen=True)
