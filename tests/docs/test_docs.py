@@ -104,6 +104,7 @@ def test_documented_commands_and_python_run(folder, monkeypatch):
         "slices",
         "alike",
         "embeddings",
+        "duplicates",
     }
 
 

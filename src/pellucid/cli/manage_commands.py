@@ -16,9 +16,11 @@ from pellucid.cli.console import (
     open_version,
     print_json,
     print_table,
+    progress_bar,
     unique_renamings,
 )
 from pellucid.core.errors import format_count
+from pellucid.core.tables import SPLITS, Split
 
 if TYPE_CHECKING:
     from pellucid.project.overview import ViewOverview
@@ -207,6 +209,70 @@ def map_command(
     click.echo(f"{version}: {format_count(count, 'prediction')} mapped", err=True)
 
 
+@click.command(name="duplicates")
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--exclude", multiple=True, metavar="IMAGE", help="Leave it out of new versions.")
+@click.option("--include", multiple=True, metavar="IMAGE", help="Take it in again.")
+@click.option(
+    "--move",
+    nargs=2,
+    multiple=True,
+    metavar="IMAGE SPLIT",
+    type=(str, click.Choice(SPLITS)),
+    help="Move it to another split in new versions.",
+)
+@JSON_OPTION
+def duplicates_command(
+    workspace: str,
+    view: str,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    move: tuple[tuple[str, Split], ...],
+    as_json: bool,
+) -> None:
+    """Show images that are copies of each other or look alike, those of different splits first; or
+    leave out or move images (each option may be repeated). Nothing is deleted."""
+    import pellucid
+
+    opened = pellucid.open(workspace).view(view)
+    if exclude or include or move:
+        if exclude:
+            opened.exclude(exclude)
+        if include:
+            opened.exclude(include, excluded=False)
+        for split in dict.fromkeys(split for _, split in move):
+            opened.move([image for image, to in move if to == split], split)
+        changed = len(exclude) + len(include) + len(move)
+        message = (
+            f"{view}: {format_count(changed, 'image')} changed, in versions started from now on"
+        )
+        click.echo(message, err=True)
+        return
+    with progress_bar("Reading images") as progress:
+        pairs = opened.duplicates(progress)
+    if as_json:
+        print_json({"view": view, "pairs": [asdict(pair) for pair in pairs]})
+        return
+    if not pairs:
+        click.echo(f"{view}: no images look alike", err=True)
+        return
+    rows = [
+        [
+            side.image + (" (left out)" if side.excluded else "")
+            for side in (pair.first, pair.second)
+        ]
+        + [
+            f"{pair.first.split}, {pair.second.split}",
+            "identical files" if pair.identical else f"{pair.distance} of 64 bits",
+        ]
+        for pair in pairs
+    ]
+    leaks = sum(pair.leak for pair in pairs)
+    title = f"{view}: {format_count(len(pairs), 'pair')}, {leaks:,} in training and another split"
+    print_table(title, ["image", "image", "splits", "difference"], rows)
+
+
 @click.command(name="verify")
 @click.argument("workspace")
 @JSON_OPTION
@@ -241,5 +307,6 @@ MANAGE_COMMANDS = (
     rename_command,
     remove_command,
     map_command,
+    duplicates_command,
     verify_command,
 )

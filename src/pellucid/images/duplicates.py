@@ -4,8 +4,10 @@ optimistic."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +21,86 @@ MAX_HASH_DISTANCE = 4
 MIN_CONTRAST_BITS = 3
 """Hashes with fewer set, or unset, bits belong to images without contrast, which would match
 each other."""
+
+
+@dataclass(frozen=True)
+class DuplicatePair:
+    """first, second: positions of two images, first < second · distance: of their hashes, in bits
+    of 64 · is_identical: whether the files have the same content."""
+
+    first: int
+    second: int
+    distance: int
+    is_identical: bool
+
+
+HASH_BANDS = tuple((shift, min(13, 64 - shift)) for shift in range(0, 64, 13))
+"""Shift and width in bits of five parts of a hash: of two hashes at most four bits apart, one part
+is equal."""
+MAX_COMPARED = 500
+"""Of images with an equal part, how many following ones in the order of their hashes each is
+compared with: series of hundreds of equal frames are not compared with each other in full."""
+MAX_PAIRS = 20_000
+"""Pairs after which the search ends."""
+
+
+def find_duplicate_pairs(
+    locations: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[DuplicatePair]:
+    """Images with the same content, each with the first of them, and near duplicates of different
+    content, the most alike first."""
+    identical = find_identical_files(locations)
+    copies = {second for _, second in identical}
+    originals = [position for position in range(len(locations)) if position not in copies]
+    hashes: dict[int, int] = {}
+    with ThreadPoolExecutor(4) as threads:
+        results = threads.map(difference_hash, [locations[position] for position in originals])
+        for done, (position, image_hash) in enumerate(zip(originals, results, strict=True), 1):
+            if image_hash is not None:
+                hashes[position] = image_hash
+            progress(done, len(originals))
+    near = find_close_hashes(
+        np.array(list(hashes), np.int64), np.array(list(hashes.values()), np.uint64)
+    )
+    return [DuplicatePair(*pair, 0, True) for pair in identical] + sorted(
+        near, key=lambda pair: (pair.distance, pair.first, pair.second)
+    )
+
+
+def find_identical_files(locations: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs (first of the files with a content, another one). Only files of equal size are read."""
+    by_length: dict[int, list[int]] = {}
+    for position, location in enumerate(locations):
+        if (length := image_file_size(location)) is not None:
+            by_length.setdefault(length, []).append(position)
+    pairs = []
+    for positions in by_length.values():
+        first_by_digest: dict[bytes, int] = {}
+        for position in positions if len(positions) > 1 else ():
+            first = first_by_digest.setdefault(content_digest(locations[position]), position)
+            if first != position:
+                pairs.append((first, position))
+    return sorted(pairs)
+
+
+def find_close_hashes(positions: Int64Array, hashes: np.ndarray) -> list[DuplicatePair]:
+    """Pairs of positions whose hashes are at most MAX_HASH_DISTANCE apart. hashes: uint64 (n,)."""
+    distances: dict[tuple[int, int], int] = {}
+    for shift, width in HASH_BANDS:
+        part = (hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)
+        order = np.lexsort((hashes, part))
+        starts = np.flatnonzero(np.diff(part[order], prepend=part[order][:1] + np.uint64(1)))
+        for start, end in pairwise([*starts.tolist(), len(order)]):
+            members = order[start:end]
+            for place, member in enumerate(members[:-1].tolist()):
+                others = members[place + 1 : place + 1 + MAX_COMPARED]
+                apart = count_set_bits(hashes[others] ^ hashes[member])
+                for other in np.flatnonzero(apart <= MAX_HASH_DISTANCE).tolist():
+                    pair = sorted((int(positions[member]), int(positions[others[other]])))
+                    distances[pair[0], pair[1]] = int(apart[other])
+                if len(distances) >= MAX_PAIRS:
+                    break
+    return [DuplicatePair(*pair, apart, False) for pair, apart in distances.items()]
 
 
 def exact_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:

@@ -148,6 +148,8 @@ def view_record(view: View) -> dict[str, Any]:
         "images": view.images_by_split,
         "concepts": [{"name": c.name, "ids": c.ids} for c in manifest.concepts],
         "left_out": [concept.name for concept in manifest.left_out],
+        "excluded": manifest.excluded,
+        "moved": manifest.moved,
         "folders": manifest.folders,
         "sources": [source_record(source) for source in manifest.sources],
         "versions": view.versions,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from pellucid.ingest.predictions import (
     reject_duplicate_scores,
     split_name_to_index,
 )
+from pellucid.project.duplicate_images import DuplicateSearch
 from pellucid.project.interfaces import ParentView
 from pellucid.project.version_files import (
     MANIFEST,
@@ -107,6 +109,12 @@ class Version:
         if iou is not None:
             results = results.at_iou(iou)
         return results if thresholds is None else results.with_thresholds(thresholds)
+
+    @cached_property
+    def duplicate_search(self) -> DuplicateSearch:
+        """The search for duplicates of its images, which do not change."""
+        results = self.results()
+        return DuplicateSearch(results.evaluation.images, results.folders)
 
     def _read_latest(self) -> Results:
         """The results as on disk; read again only if they have changed."""

@@ -24,6 +24,7 @@ from pellucid.core.tables import (
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations as read_source
+from pellucid.images.duplicates import DuplicatePair
 from pellucid.images.embedding_model import EmbeddingModel
 from pellucid.ingest.annotations import (
     MergeResult,
@@ -42,6 +43,16 @@ from pellucid.ingest.prepared_annotations import (
     AddOptions,
     PreparedAnnotations,
     prepare_annotations,
+)
+from pellucid.project.duplicate_images import (
+    ImagePair,
+    Progress,
+    describe_pairs,
+    exclude,
+    find_pairs,
+    move,
+    with_moved_splits,
+    without_excluded,
 )
 from pellucid.project.embedding import embed_images
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
@@ -223,17 +234,18 @@ class View:
             [concept.name for concept in concepts],
             images,
             annotations.replace(concept=existing_index[annotations.concept]),
-            prepared.images,
+            with_moved_splits(manifest, prepared.images),
             prepared.annotations.replace(concept=new_index[prepared.annotations.concept]),
         )
         return concepts, merged
 
     def _read_consistent(self) -> tuple[ViewManifest, Images, Annotations]:
-        """Read the manifest and its tables; retry if a writer replaces the tables in between."""
+        """Read the manifest and its tables, without the images that were left out; retry if a
+        writer replaces the tables in between."""
         while True:
             manifest = self.manifest
             try:
-                return manifest, *self._read_tables(manifest)
+                return manifest, *without_excluded(manifest, *self._read_tables(manifest))
             except MalformedFileError:
                 if self.manifest.generation == manifest.generation:
                     raise
@@ -257,6 +269,45 @@ class View:
             manifest.checksums = hash_tables(self.folder, manifest.table_names)
             write_manifest(self.folder / MANIFEST, manifest)
         remove_unreferenced_files(self.folder, set(manifest.table_names))
+
+    def duplicates(self, progress: Progress | None = None) -> list[ImagePair]:
+        """Pairs of images that are copies of each other or nearly so (difference hashes at most
+        four of 64 bits apart), also those that were left out. Reads all images."""
+        manifest = self.manifest
+        images, _ = self._read_tables(manifest)
+        pairs = find_pairs(images, manifest.folders, progress or (lambda done, total: None))
+        return [described for _, described in describe_pairs(pairs, images, manifest, images)]
+
+    def exclude(self, images: Sequence[str], excluded: bool = True) -> None:
+        """Leave images out of the versions that are started from now on, and of exports of
+        annotations; excluded=False takes them in again. Nothing is deleted.
+
+        images: their paths. Raises UnknownImagesError.
+        """
+        with write_lock(self.workspace.folder):
+            manifest = self.manifest
+            known, _ = self._read_tables(manifest)
+            exclude(manifest, self.name, known, images, excluded)
+            write_manifest(self.folder / MANIFEST, manifest)
+
+    def move(self, images: Sequence[str], split: Split) -> None:
+        """Move images to another split in the versions that are started from now on. They stay
+        there when their source is added again.
+
+        images: their paths. Raises UnknownImagesError, InvalidChoiceError.
+        """
+        with write_lock(self.workspace.folder):
+            manifest = self.manifest
+            known, annotations = self._read_tables(manifest)
+            moved_images = move(manifest, self.name, known, images, split)
+            self._save(manifest, moved_images, annotations)
+
+    def described_duplicates(
+        self, pairs: Sequence[DuplicatePair], images: Images
+    ) -> list[tuple[DuplicatePair, ImagePair]]:
+        """What the view says now of pairs of images of one of its versions."""
+        manifest = self.manifest
+        return describe_pairs(pairs, images, manifest, self._read_tables(manifest)[0])
 
     @property
     def left_out_concepts(self) -> list[Concept]:
@@ -445,7 +496,7 @@ class View:
         """Snapshot for a new version: the annotations with corrections applied, and the original
         annotations."""
         manifest = self.manifest
-        images, annotations = self._read_tables(manifest)
+        images, annotations = without_excluded(manifest, *self._read_tables(manifest))
         if not len(images):
             raise EmptyViewError(self.name)
         decision_log = self.reviews.log

@@ -208,7 +208,13 @@ def import_findings(results: ExaminedResults, split: int, leaks: list[Note]) -> 
         )
     reason = "figures on images that the model was trained on are too good"
     findings += [
-        import_finding(leak.message, reason, leak.count, "Remove the copies") for leak in leaks
+        import_finding(
+            leak.message,
+            reason,
+            leak.count,
+            "Leave out or move the copies (under Similar: duplicates)",
+        )
+        for leak in leaks
     ]
     if cut_off := floor_concepts(evaluation):
         findings.append(

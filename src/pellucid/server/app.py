@@ -28,6 +28,7 @@ from pellucid.server.failed_attempts import FailedAttempts
 from pellucid.server.monitoring import RequestMetrics
 from pellucid.server.routes import (
     comparison_routes,
+    duplicates_routes,
     figures_routes,
     findings_routes,
     gallery_routes,
@@ -58,6 +59,7 @@ ROUTERS = (
     gallery_routes,
     figures_routes,
     slices_routes,
+    duplicates_routes,
     findings_routes,
     comparison_routes,
     review_routes,

@@ -118,7 +118,9 @@ def find_reviews(workspace: WorkspaceDependency, view: ResourceName) -> Reviews:
 def require_owner(request: Request) -> None:
     """Raises HTTPException 403 unless the client is an owner."""
     if request.state.role != "owner":
-        raise HTTPException(403, "Only an owner may rename or remove versions.")
+        raise HTTPException(
+            403, "Only an owner may rename or remove versions, and leave out or move images."
+        )
 
 
 ReviewsDependency = Annotated[Reviews, Depends(find_reviews)]

@@ -67,7 +67,8 @@ class ViewManifest(msgspec.Struct):
     """folders: image folders; the `root` of an image is an index into them · left_out: concepts
     whose annotations were not imported, as chosen by the user · review_key: the name under which
     decisions are stored, where it is not the view's, which may have been renamed · checksums:
-    SHA-256 of its files by name."""
+    SHA-256 of its files by name · excluded: paths of images that are left out of new versions ·
+    moved: the split of each image that was moved by hand."""
 
     kind: Literal["classification", "tagging", "detection"]
     concepts: list[Concept] = []
@@ -80,6 +81,8 @@ class ViewManifest(msgspec.Struct):
     left_out: list[Concept] = []
     review_key: str = ""
     checksums: dict[str, str] = {}
+    excluded: list[str] = []
+    moved: dict[str, Literal["training", "validation", "test"]] = {}
 
     @property
     def table_names(self) -> tuple[str, ...]:

@@ -40,6 +40,9 @@ export type CausesDocument = Schemas['CausesDocument'];
 export type ConfusionDocument = Schemas['ConfusionDocument'];
 export type SlicesDocument = Schemas['SlicesDocument'];
 export type SliceDocument = Schemas['SliceDocument'];
+export type DuplicatesDocument = Schemas['DuplicatesDocument'];
+export type PairDocument = Schemas['PairDocument'];
+export type DuplicateDecision = Schemas['DuplicateDecision'];
 export type MapDocument = Schemas['MapDocument'];
 export type ComparisonDocument = Schemas['ComparisonDocument'];
 export type SliceChangesDocument = Schemas['SliceChangesDocument'];
@@ -350,6 +353,13 @@ export const readSlices = (which: Which, split: Split, corrected: boolean) =>
   get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(which, corrected)]);
 export const readMap = (which: Which, split: Split, corrected: boolean) =>
   get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(which, corrected)]);
+export const readDuplicates = (which: Which, offset: number, limit: number) =>
+  get<DuplicatesDocument>(`${root(which)}/duplicates`, [
+    ['offset', String(offset)],
+    ['limit', String(limit)],
+  ]);
+export const decideOnDuplicate = (view: string, body: DuplicateDecision) =>
+  post<null>(`${ofView(view)}/duplicates`, body);
 export const readCompared = (which: Which, other: string, split: Split, corrected: boolean) =>
   get<ComparisonDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [
     ['split', split],

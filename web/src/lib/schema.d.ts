@@ -488,6 +488,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/views/{view}/versions/{version}/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Duplicates
+         * @description Images of all splits that are copies or look alike, those of different splits first. They are
+         *     searched for in the background.
+         */
+        get: operations["read_duplicates_api_v1_views__view__versions__version__duplicates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/views/{view}/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide On Duplicate
+         * @description Leave an image out of new versions, take it in again, or move it to another split. Only for
+         *     owners.
+         */
+        post: operations["decide_on_duplicate_api_v1_views__view__duplicates_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/views/{view}/versions/{version}/findings": {
         parameters: {
             query?: never;
@@ -1172,6 +1214,42 @@ export interface components {
             ];
         };
         /**
+         * DuplicateDecision
+         * @description What happens to an image in the versions that are started from now on. split: where it is
+         *     moved to.
+         */
+        DuplicateDecision: {
+            /** Image */
+            image: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "exclude" | "include" | "move";
+            /** Split */
+            split?: ("training" | "validation" | "test") | null;
+        };
+        /**
+         * DuplicatesDocument
+         * @description A page of the pairs of images that look alike. total: number of pairs · leaks: of them in
+         *     training and another split, and not decided · read, of: images looked at so far · ready:
+         *     whether all are.
+         */
+        DuplicatesDocument: {
+            /** Pairs */
+            pairs: components["schemas"]["PairDocument"][];
+            /** Total */
+            total: number;
+            /** Leaks */
+            leaks: number;
+            /** Read */
+            read: number;
+            /** Of */
+            of: number;
+            /** Ready */
+            ready: boolean;
+        };
+        /**
          * EffectConcept
          * @description A concept's errors on the split and its threshold, with original and corrected
          *     annotations.
@@ -1811,6 +1889,20 @@ export interface components {
             other: components["schemas"]["OtherPrediction"] | null;
         };
         /**
+         * PairDocument
+         * @description See project.duplicate_images.ImagePair.
+         */
+        PairDocument: {
+            first: components["schemas"]["PicturedImage"];
+            second: components["schemas"]["PicturedImage"];
+            /** Identical */
+            identical: boolean;
+            /** Distance */
+            distance: number;
+            /** Leak */
+            leak: boolean;
+        };
+        /**
          * Partner
          * @description The counterpart of an item: the annotation it matched or is inside of, what causes the
          *     error, or the closest prediction.
@@ -1841,6 +1933,33 @@ export interface components {
             outcome?: ("matched" | "missing" | "extra" | "ignored" | "below") | null;
             /** Mask */
             mask?: string | null;
+        };
+        /**
+         * PicturedImage
+         * @description picture: its URL · width, height: in pixels, 0 if unknown · frozen_split: that of the
+         *     version.
+         */
+        PicturedImage: {
+            /** Image */
+            image: string;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "training" | "validation" | "test";
+            /** Excluded */
+            excluded: boolean;
+            /** Picture */
+            picture: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Frozen Split
+             * @enum {string}
+             */
+            frozen_split: "training" | "validation" | "test";
         };
         /**
          * PointDocument
@@ -3582,6 +3701,88 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MapDocument"];
                 };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_duplicates_api_v1_views__view__versions__version__duplicates_get: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicatesDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    decide_on_duplicate_api_v1_views__view__duplicates_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DuplicateDecision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No such view, version, concept or image */
             404: {
