@@ -144,7 +144,8 @@ class ParsedPredictions:
     lengths in pixels of the image, nothing for rows without · outline: polygons as in Annotations,
     in `outline_unit` · area: where it is not that of the box, NaN: of the outline · keypoints:
     float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point ·
-    not_run: bool, of image_keys, images on which the model failed."""
+    not_run: bool, of image_keys, images on which the model failed · stated_shape: where names of
+    columns say what the numbers are, what they say; `box` is [left, top, width, height] even so."""
 
     path: str
     format: str
@@ -169,6 +170,7 @@ class ParsedPredictions:
     area: Float64Array | None = None
     keypoints: Float64Array | None = None
     not_run: BoolArray | None = None
+    stated_shape: BoxShape | None = None
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""

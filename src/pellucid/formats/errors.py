@@ -316,9 +316,23 @@ class StatedBoxesError(PellucidError):
     """The user names the meaning of boxes whose format states it."""
 
     def __init__(self, path: object, format_name: str, stated: str) -> None:
+        is_table = format_name == "table"
+        what = "the names of the columns state" if is_table else f"{format_name} defines"
+        remedy = "rename the columns" if is_table else "write a CSV table (docs/formats.md)"
         super().__init__(
-            f"{path}: --boxes {stated}: {format_name} defines what the numbers of a box are. Leave "
-            "--boxes out; for other numbers, write a CSV table (docs/formats.md)."
+            f"{path}: --boxes {stated}: {what} what the numbers of a box are. Leave --boxes out; "
+            f"for other numbers, {remedy}."
+        )
+
+
+class StatedShapeError(PellucidError):
+    """The user names another meaning of boxes than the columns."""
+
+    def __init__(self, path: object, option_value: str, stated_shape: str, unit: str) -> None:
+        meaning = {"xyxy": "corners", "xywh": "left, top, width and height", "cxcywh": "centers"}
+        super().__init__(
+            f"{path}: --boxes {option_value}: the columns are named as {meaning[stated_shape]}. "
+            f"Specify --boxes {stated_shape}-{unit.replace(' ', '-')}, or rename the columns."
         )
 
 

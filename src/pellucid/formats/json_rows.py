@@ -163,10 +163,12 @@ def is_record_list(value: Any) -> bool:
 
 
 def parallel_lists(record: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The lists of one value per object, if one of them is of scores."""
+    """The lists of one value per object, if one of them is of scores, or of boxes beside labels."""
     lists = {key: value for key, value in record.items() if isinstance(value, list)}
     scores = next((value for key, value in lists.items() if is_score_key(key)), None)
     labels = [key for key in lists if singular(key).lower() in (*LABEL_STEMS, "class_id")]
+    if scores is None and labels:
+        scores = next((lists[key] for key in BOX_KEYS if are_boxes(lists.get(key))), None)
     if scores is None or not (labels or any(key in BOX_KEYS for key in lists)):
         return {}
     for key in (*labels, *(key for key in BOX_KEYS if key in lists)):
@@ -174,6 +176,11 @@ def parallel_lists(record: Mapping[str, Any]) -> dict[str, list[Any]]:
             counts = ", ".join(f"{len(value):,} {name}" for name, value in lists.items())
             raise UnequalListsError(f"found {counts} of one image")
     return {key: value for key, value in lists.items() if len(value) == len(scores)}
+
+
+def are_boxes(value: Any) -> bool:
+    """Whether a value is a list of boxes, each a list of its own; an empty one may be."""
+    return isinstance(value, list) and all(isinstance(box, list) for box in value)
 
 
 def is_score_key(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""COCO documents in memory: they are read as their files would be."""
+"""COCO documents and records in memory: they are read as their JSON files would be."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from pellucid.formats.errors import InMemoryDataError
 
 NAME = "COCO document in memory"
+RECORDS_NAME = "records in memory"
 ANNOTATION_KEYS = {"images", "annotations", "categories"}
 
 
@@ -35,12 +36,53 @@ def is_result_list(source: Any) -> bool:
     )
 
 
+def are_records(source: Any) -> bool:
+    """Whether the source is a list of records with lists or records in them, or a dict from image
+    to a list of records with boxes in another form than those of a Hugging Face pipeline."""
+    if isinstance(source, list):
+        records = [record for record in source if isinstance(record, Mapping)]
+        return len(records) == len(source) > 0 and any(map(is_nested, records))
+    if not isinstance(source, Mapping) or not source:
+        return False
+    lists = [records for records in source.values() if isinstance(records, list)]
+    records = [record for records in lists for record in records]
+    return (
+        len(lists) == len(source)
+        and bool(records)
+        and all(isinstance(record, Mapping) for record in records)
+        and not all(is_pipeline_record(record) for record in records)
+    )
+
+
+def is_nested(record: Mapping[str, Any]) -> bool:
+    return any(
+        isinstance(value, Mapping | list | tuple) or getattr(value, "ndim", 0) > 0
+        for value in record.values()
+    )
+
+
+def is_pipeline_record(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of a Hugging Face pipeline: a label, a score, perhaps a box of named
+    corners."""
+    box = record.get("box")
+    return record.keys() <= {"label", "score", "box"} and (
+        box is None or (isinstance(box, Mapping) and {"xmin", "ymin", "xmax", "ymax"} <= box.keys())
+    )
+
+
 @contextmanager
 def as_file(document: Any) -> Iterator[Path]:
-    """A temporary JSON file of the document; numbers may be NumPy's."""
+    """A temporary JSON file of a COCO document; numbers may be NumPy's."""
+    with as_json_file(with_text_counts(document)) as path:
+        yield path
+
+
+@contextmanager
+def as_json_file(document: Any) -> Iterator[Path]:
+    """A temporary JSON file; numbers may be NumPy's."""
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         path = Path(folder) / "document.json"
-        path.write_bytes(msgspec.json.encode(with_text_counts(document), enc_hook=plain_value))
+        path.write_bytes(msgspec.json.encode(document, enc_hook=plain_value))
         yield path
 
 
@@ -63,4 +105,4 @@ def plain_value(value: Any) -> Any:
     """The Python value of a NumPy scalar or array."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise InMemoryDataError(f"a {type(value).__name__} in a COCO document")
+    raise InMemoryDataError(f"a {type(value).__name__} in a document")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 from pellucid.core.errors import (
     EmptyFileError,
+    PellucidError,
     UnreadableFileError,
     format_count,
     summarize_names,
@@ -255,6 +257,17 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
     return f"{source_url.rstrip('/')}/{relative_folder}".removesuffix("/.")
 
 
+@contextmanager
+def renamed_errors() -> Iterator[None]:
+    """Messages about the temporary file of records are about the records."""
+    try:
+        yield
+    except PellucidError as error:
+        text = re.sub(r"\S*/document\.json", memory_documents.RECORDS_NAME, str(error))
+        error.args = (text,)
+        raise
+
+
 def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
     if memory_documents.is_annotation_document(source):
         with memory_documents.as_file(source) as path:
@@ -263,6 +276,10 @@ def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotati
             )
     if hugging_face_memory.is_dataset(source) or hugging_face_memory.is_dataset_dict(source):
         return hugging_face_memory.read(source, options)
+    if memory_documents.are_records(source):
+        with renamed_errors(), memory_documents.as_json_file(source) as path:
+            records = read_annotation_file(path, None, options)
+            return replace(records, path=memory_documents.RECORDS_NAME)
     table_reader = open_memory_table(dataframes.table_columns(source))
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
@@ -436,6 +453,10 @@ def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredicti
             return replace(
                 read_prediction_file(path, coco_results.NAME, options), path=memory_documents.NAME
             )
+    if memory_documents.are_records(source):
+        with renamed_errors(), memory_documents.as_json_file(source) as path:
+            records = read_prediction_file(path, None, options)
+            return replace(records, path=memory_documents.RECORDS_NAME)
     table_reader = open_memory_table(dataframes.table_columns(source))
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)

@@ -85,6 +85,14 @@ UNSUPPORTED_FORMATS = (
         "COCO or Pascal VOC.",
     ),
     UnsupportedFormat(
+        "a COCO document inside a list",
+        lambda probe: bool(
+            re.match(r'\[\s*\{\s*"(images|annotations|categories|info)"\s*:', probe.head)
+        ),
+        "Remove the brackets around it, or write each document of the list into a file of its own.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
         "an Excel or OpenDocument workbook",
         file_matcher(r"^[^/]+\.(xlsx?|xlsm|xlsb|ods)$"),
         "Save its sheet as CSV (UTF-8).",

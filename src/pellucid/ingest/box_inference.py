@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import Annotations, Float64Array, Images
 from pellucid.formats.dataset import BoxShapes, Inference, Note, ParsedPredictions
-from pellucid.formats.errors import BoxFormatRequiredError
+from pellucid.formats.errors import BoxFormatRequiredError, StatedShapeError
 from pellucid.ingest.box_agreement import MIN_BOXES, MUCH_BETTER_RATIO, most_confident_rows
 from pellucid.ingest.box_formats import (
     CORNER_SHAPES,
@@ -49,6 +49,8 @@ CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 are tried, not only those whose edge the boxes reach; of resized ones always."""
 LOW_SHARE = 0.05
 """If fewer boxes overlap an annotation in every format, a note says so."""
+NO_OVERLAP = 0.1
+"""Mean IoU below which boxes seem to be of other images."""
 CONFIDENCE_SECOND = "-confidence-second"
 """Name suffix of a box format for the alternative column order of the file."""
 
@@ -69,6 +71,7 @@ def infer_box_format(
         return source, []
     if forced_format:
         variant, box_format = parse_boxes_option(source, forced_format)
+        box_format = beside_stated_shape(source, box_format, forced_format)
         inference = Inference(
             "boxes", forced_format, f"boxes read as {forced_format} (--boxes)", [], True
         )
@@ -119,7 +122,10 @@ def verify_box_format(
         )
         source.notes.append(Note("boxes_unsure", message, 1))
         return source, [as_stated]
-    named_shares = [(variant_name(*variant), share) for variant, share in ranked[:4]]
+    named_shares = [
+        (variant_name(index, as_written(source, box_format)), share)
+        for (index, box_format), share in ranked[:4]
+    ]
     if is_tied:
         rivals = [
             (name, f"{share:.0%} of confident boxes agree") for name, share in named_shares[:2]
@@ -176,8 +182,80 @@ def rank_formats(
         for variant in close
     }
     ranked.sort(key=lambda item: (-overlaps.get(item[0], -1.0), -item[1]))
+    ranked = without_same_readings(ranked, overlaps, variants, image_refs, images)
+    if len(ranked) == 1 or ranked[1][0] not in overlaps:
+        return ranked, False
     best, second = (overlaps[variant] for variant, _ in ranked[:2])
     return ranked, second >= CLOSE_OVERLAP * best
+
+
+SAME_BOXES = 0.6
+"""Mean IoU with the boxes as written from which a reading as those of resized images is taken for
+the same."""
+PLAIN_OVERLAP = 0.85
+"""Share of the best overlap from which boxes are taken as written, where the best reading is nearly
+the same."""
+EQUAL_BOXES = 0.999
+
+
+def without_same_readings(
+    ranked: Sequence[tuple[Variant, float]],
+    overlaps: Mapping[Variant, float],
+    variants: Sequence[ParsedPredictions],
+    image_refs: Interpretation,
+    images: Images,
+) -> list[tuple[Variant, float]]:
+    """One of the readings that give the same boxes: in square images, stretched and letterboxed are
+    one; in those of 640 pixels, boxes of images resized to 640 are as written, and of 672 nearly
+    so. The plain one stays, else the first."""
+    best = overlaps[ranked[0][0]]
+    kept: list[tuple[Variant, float]] = []
+    boxes_kept: list[Float64Array] = []
+    plain_first = sorted(
+        (each for each in ranked if each[0] in overlaps),
+        key=lambda each: each[0][1].is_resized or overlaps[each[0]] < PLAIN_OVERLAP * best,
+    )
+    for each in plain_first:
+        boxes = sampled_boxes(each[0], variants, image_refs, images)
+        limits = [
+            EQUAL_BOXES if variant[1].is_resized == each[0][1].is_resized else SAME_BOXES
+            for variant, _ in kept
+        ]
+        same = [mean_iou(boxes, other) for other in boxes_kept]
+        if not any(iou >= limit for iou, limit in zip(same, limits, strict=True)):
+            kept.append(each)
+            boxes_kept.append(boxes)
+    kept.sort(key=lambda each: -overlaps[each[0]])
+    return [*kept, *(each for each in ranked if each[0] not in overlaps)]
+
+
+def sampled_boxes(
+    variant: Variant,
+    variants: Sequence[ParsedPredictions],
+    image_refs: Interpretation,
+    images: Images,
+) -> Float64Array:
+    """Boxes of images whose size is known, in pixels by one format."""
+    variant_index, box_format = variant
+    source = variants[variant_index]
+    assert source.box is not None
+    positions = image_refs.positions[source.image]
+    rows = np.flatnonzero(positions >= 0)
+    rows = rows[images.width[positions[rows]] > 0][:FORMAT_SAMPLE_SIZE]
+    image_rows = positions[rows]
+    written = boxes_as_written(source, source.box[rows])
+    return convert_to_pixels(
+        box_format, written, images.width[image_rows], images.height[image_rows]
+    )
+
+
+def mean_iou(first: Float64Array, second: Float64Array) -> float:
+    """Of each box with the one at the same place. Boxes [left, top, width, height]."""
+    start = np.maximum(first[:, :2], second[:, :2])
+    end = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
+    shared = np.clip(end - start, 0, None).prod(axis=1)
+    union = first[:, 2:].prod(axis=1) + second[:, 2:].prod(axis=1) - shared
+    return float(np.mean(shared / np.maximum(union, 1e-12))) if len(first) else 0.0
 
 
 def is_needless(variant: Variant, shares: Mapping[Variant, float]) -> bool:
@@ -218,9 +296,15 @@ def infer_open_shape(
         evidence = " ".join(f"mean IoU {score:.2f} as {f.name}," for f, score in scores.items())
         if best <= 0 or best - second < MIN_OVERLAP_GAIN:
             if not is_usual_corner(source, names):
+                doubt = f"the numbers of its boxes could be {' or '.join(names)}"
+                if best < NO_OVERLAP:
+                    doubt += (
+                        "; they overlap annotations in none of these, so check first that its "
+                        "images are those of the version (--image-ids)"
+                    )
                 raise BoxFormatRequiredError(
                     source.path,
-                    f"the numbers of its boxes could be {' or '.join(names)}",
+                    doubt,
                     names,
                     are_predictions=True,
                 )
@@ -272,6 +356,13 @@ def min_overlap_share(box_format: BoxFormat) -> float:
     return 0.3 if box_format.is_resized else 0.1
 
 
+def as_written(source: ParsedPredictions, box_format: BoxFormat) -> BoxFormat:
+    """The format of the numbers as the file has them, which its columns may name as corners."""
+    if source.stated_shape is None or box_format.shape != "xywh":
+        return box_format
+    return replace(box_format, shape=source.stated_shape)
+
+
 def variant_name(variant_index: int, box_format: BoxFormat) -> str:
     return box_format.name if variant_index == 0 else box_format.name + CONFIDENCE_SECOND
 
@@ -292,6 +383,22 @@ def parse_boxes_option(
             ],
         )
     return variant, box_format
+
+
+def beside_stated_shape(
+    source: ParsedPredictions, box_format: BoxFormat, option_value: str
+) -> BoxFormat:
+    """The format of boxes whose columns state corners or centers: those are converted already, the
+    unit is the user's.
+
+    Raises:
+        StatedShapeError: the user names another shape than the columns.
+    """
+    if source.stated_shape is None:
+        return box_format
+    if box_format.shape != source.stated_shape:
+        raise StatedShapeError(source.path, option_value, source.stated_shape, box_format.unit)
+    return replace(box_format, shape="xywh")
 
 
 def default_box_format(source: ParsedPredictions) -> BoxFormat:
@@ -321,6 +428,7 @@ def box_format_shares(
         box_format
         for box_format in possible_box_formats(raw_boxes, has_sizes)
         if box_format != default_format
+        and (source.stated_shape in (None, "xywh") or box_format.shape == "xywh")
     ]
     shares = format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
     is_thin = len(sample_rows) < MIN_BOXES

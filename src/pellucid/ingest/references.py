@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -114,8 +114,13 @@ def image_interpretations(
     yield interpret_first()
     yield from filter(is_one_to_one, (interpret() for interpret in interpreters))
     if not is_stem and all(key.isdecimal() for key in keys):
+        by_id = rows_by_id(images, candidate_rows)
         for first in (0, 1):
-            yield numbered_images(keys, candidate_rows, first)
+            yield numbered_images(keys, by_id, first)
+        if (by_id != candidate_rows).any():
+            for first in (0, 1):
+                by_path = numbered_images(keys, candidate_rows, first)
+                yield replace(by_path, name=f"{by_path.name} by path")
 
 
 def named(images: Images, name: Callable[[str], str]) -> Callable[[], list[str]]:
@@ -134,6 +139,7 @@ def stem_schemes(images: Images) -> list[NamingScheme]:
             fold_path,
         ),
         ("file stem, ignoring case", named(images, fold_stem), fold_base),
+        ("file name", named(images, base_name), base_name),  # of label files such as `a.jpg.txt`
     ]
 
 
@@ -175,6 +181,16 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
         ("file name, ignoring case", named(images, fold_base), fold_base),
         ("file stem, ignoring case", named(images, fold_stem), fold_stem),
     ]
+
+
+def rows_by_id(images: Images, candidate_rows: Int64Array) -> Int64Array:
+    """The candidates in the order in which pycocotools and torchvision count images: by ascending
+    id; by path where they have no ids."""
+    ids = [plain_integer(text) for text in images.source_id[candidate_rows].tolist()]
+    if not all(text.isdecimal() for text in ids):
+        return candidate_rows
+    order = sorted(range(len(ids)), key=lambda place: int(ids[place]))
+    return candidate_rows[np.array(order, np.int64)]
 
 
 def numbered_images(keys: Sequence[str], candidate_rows: Int64Array, first: int) -> Interpretation:

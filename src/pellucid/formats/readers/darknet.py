@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
+from pellucid.formats.class_names import read_class_names
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.image_files import is_image_file, list_files
 from pellucid.formats.parsing import is_number, read_lines
@@ -39,9 +40,8 @@ def is_label(head: str) -> bool:
 
 
 def find_names_file(folder: Path) -> Path | None:
-    candidates = [folder / file_name for file_name in NAMES_FILES] + [
-        folder.parent / file_name for file_name in NAMES_FILES
-    ]
+    folders = (folder, folder / "labels", folder.parent)  # LabelImg writes it among the labels
+    candidates = [parent / file_name for parent in folders for file_name in NAMES_FILES]
     return next((file for file in candidates if file.is_file()), None)
 
 
@@ -57,7 +57,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     )
     if names_path is None or not names_path.is_file():
         raise MalformedFileError(data_file or root, "has no existing concept names file (names)")
-    concepts = [line for _, line in read_lines(names_path)]
+    concepts = read_class_names(names_path)
     image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
     image_folder = Path(options.image_folder) if options.image_folder else root
     listed = ListedImages(

@@ -290,6 +290,16 @@ def shape_notes(label_lines: Sequence[LabelLine]) -> list[Note]:
     return notes
 
 
+def moved_folders(posix_entry: str, bases: Sequence[Path]) -> list[Path]:
+    """Where an absolute folder of another machine may be now: at the end of its path, of two names
+    at least, as `images` alone would be that of any split."""
+    if not (posix_entry.startswith("/") or posix_entry[1:3] == ":/"):
+        return []
+    parts = posix_entry.split("/")
+    tails = ["/".join(parts[start:]) for start in range(1, len(parts) - 1)]
+    return [base / tail for tail in tails for base in bases]
+
+
 def list_entry_images(
     path: Path, entry: str, root: Path, image_folder: Path
 ) -> tuple[Path, list[Path]]:
@@ -303,6 +313,7 @@ def list_entry_images(
         image_folder / posix_entry,
         image_folder / entry_below_images,
         image_folder.parent / posix_entry,
+        *moved_folders(posix_entry, (root, path.parent, image_folder)),
     ]
     if "valid" in posix_entry.split(
         "/"

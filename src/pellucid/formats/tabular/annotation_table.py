@@ -152,6 +152,7 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     is_positive = read_positive_flags(reader, roles.value if roles.has_tag_values else None)
     has_box = ~np.isnan(raw).all(axis=1) & ~(raw == 0).all(axis=1) & ~(raw == -1).all(axis=1)
     is_object = (concept_texts != "") & (has_box | ~is_positive)
+    reject_nameless_boxes(reader, roles.concept, has_box & (concept_texts == ""))
     reject_missing_boxes(reader, concept_texts, is_object, boxes)
     row_indexes = np.flatnonzero(is_object)
     boxes, is_positive = boxes[row_indexes], is_positive[row_indexes]
@@ -172,6 +173,20 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
         long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"), default)
     long_rows.notes += empty_row_notes(concept_texts[~is_object])
     return long_rows
+
+
+def reject_nameless_boxes(reader: TableReader, concept_column: str, is_nameless: BoolArray) -> None:
+    """Raise InvalidRecordError for a row with a box whose concept is missing."""
+    for row in np.flatnonzero(is_nameless)[:1].tolist():
+        cell = str(reader.text_column(concept_column)[row])
+        found = f"'{cell}' in '{concept_column}' means a missing one" if cell else "no concept"
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(row),
+            f"a box, but {found} ({format_count(int(is_nameless.sum()), 'row')} of this kind)",
+            "Write the concept in another way; empty the box too to state an image with nothing on "
+            "it.",
+        )
 
 
 def reject_missing_boxes(

@@ -110,6 +110,9 @@ def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
         "image": [detection_row[0] for detection_row in detection_rows],
         "concept": [detection_row[1] for detection_row in detection_rows],
     }
+    ignored = [flag for detections in source.values() for flag in ignored_flags(detections)]
+    if any(ignored):
+        columns["ignore"] = ignored
     if any(detection_row[2] is not None for detection_row in detection_rows):
         columns["score"] = np.array(
             [
@@ -129,6 +132,15 @@ def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
     return columns
 
 
+def ignored_flags(image_detections: Any) -> list[int]:
+    """Of each row of an image: whether it is a crowd, as torchvision's and torchmetrics' targets
+    say."""
+    count = len(parse_detections(image_detections)) or 1
+    stated = image_detections.get("iscrowd") if isinstance(image_detections, Mapping) else None
+    flags = [] if stated is None else [int(flag) for flag in np.asarray(stated).ravel().tolist()]
+    return flags if len(flags) == count else [0] * count
+
+
 def parse_detections(
     image_detections: Any,
 ) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
@@ -144,10 +156,13 @@ def parse_detections(
         )
         return zip_detections(class_values, image_detections.confidence, image_detections.xyxy)
     if isinstance(image_detections, Mapping):
-        if "labels" not in image_detections:
+        has_other_boxes = "boxes" not in image_detections and any(
+            "box" in str(key).lower() for key in image_detections
+        )
+        if "labels" not in image_detections or has_other_boxes:
             raise InMemoryDataError(
-                f"a dict of {', '.join(map(str, image_detections))}; expected boxes, labels and "
-                "scores"
+                f"a dict of {', '.join(map(str, image_detections))}; expected boxes (corners in "
+                "pixels), labels and scores"
             )
         return zip_detections(
             image_detections["labels"],

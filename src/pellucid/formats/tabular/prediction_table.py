@@ -161,12 +161,17 @@ def read_long_predictions(
     if "" in concept_keys:  # images without predictions
         empty_concept = concept_keys.index("")
         rows = np.flatnonzero(concept_indexes != empty_concept)
-        nameless = np.flatnonzero((concept_indexes == empty_concept) & ~np.isnan(scores))
+        is_stated = ~np.isnan(scores)
+        if raw is not None:
+            is_stated |= ~np.isnan(raw).any(axis=1) & (raw > 0).any(axis=1)
+        nameless = np.flatnonzero((concept_indexes == empty_concept) & is_stated)
         if len(nameless):
+            has_score = not np.isnan(scores[nameless[0]])
             raise InvalidRecordError(
                 reader.path,
                 reader.row_location(int(nameless[0])),
-                f"a score in '{roles.score}' but no concept in '{roles.concept}'",
+                f"{f'a score in {roles.score!r}' if has_score else 'a box'} but no concept in "
+                f"'{roles.concept}'",
                 "Add the concept; leave the score empty too for an image without predictions.",
             )
         concept_indexes = concept_indexes[rows]
@@ -205,7 +210,14 @@ def add_boxes(
         notes.append(Note("fractions", FRACTIONS_MESSAGE, 1, "info"))
     is_list = len(layout.columns) == 1 and not layout.is_certain
     shapes = BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx")) if is_list else None
-    return replace(predictions, box=boxes, unit=unit, notes=notes, box_shapes=shapes)
+    return replace(
+        predictions,
+        box=boxes,
+        unit=unit,
+        notes=notes,
+        box_shapes=shapes,
+        stated_shape=layout.shape if layout.is_certain else None,
+    )
 
 
 def require_layout(reader: TableReader, roles: ColumnRoles) -> BoxLayout:
