@@ -1,10 +1,11 @@
 """From every kind of mark to the gallery behind it, and the counts are the same."""
 
+import contextlib
 import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from pellucid.results.figures import tab_changes
 
@@ -324,6 +325,28 @@ def test_changes_of_the_chosen_concept(go, demo):
     expect(page.get_by_label("Version")).to_have_value("v1")
     page.keyboard.press("Escape")
     expect(change_row(page, "fixed").locator(".lead b")).to_have_text(f"{one.fixed:,}")
+
+
+def test_crops_of_another_concept_are_never_shown(go):
+    """While the next list is on its way, its rows have no pictures of the one before."""
+    page = go(f"{CELLS}&page=compare&concept=red cell")
+    row = change_row(page, "both right")
+    row.scroll_into_view_if_needed()
+    row.click()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    expect(row.locator(".crop.current")).to_have_count(1)
+    held = []
+    page.route("**/page?**", lambda route: held.append(route))
+    page.keyboard.press("]")
+    expect(page.locator(".compare .verdict")).not_to_contain_text("red cell")
+    expect(page.locator(".changes .crop")).to_have_count(0)
+    page.unroute("**/page?**")
+    for route in held:
+        with contextlib.suppress(Error):  # a list that is not wanted any more
+            route.continue_()
+    expect(page.locator(".changes .crop img").first).to_be_visible()
+    expect(page.locator(".changes .crop.current")).to_have_count(1)  # the first one
 
 
 def test_more_like_this(go, demo):

@@ -203,6 +203,43 @@ def test_lists_with_numbers_of_named_classes(tmp_path, first, are_numbered):
     assert ("names" in notes) == (first == 1)
 
 
+def test_classes_named_with_numbers(tmp_path):
+    (tmp_path / "classes.txt").write_text("1 euro\n2 euro\n")
+    (tmp_path / "list.txt").write_text("a.jpg 0\nb.jpg 1\n")
+    view, _ = add(tmp_path, tmp_path / "list.txt")
+    assert names(view) == ["1 euro", "2 euro"]
+
+
+def test_one_low_score_is_no_probability_of_the_other_class(tmp_path):
+    """A sigmoid may be below 0.5 for the class that was chosen."""
+    rows = [("im000.jpg", "defect", 0.9), ("im001.jpg", "ok", 0.45), ("im002.jpg", "ok", 0.8)]
+    source = table(tmp_path / "p.csv", "image,pred,score", rows)
+    version, notes = imported(tmp_path, labels(tmp_path, DEFECT), source, covered="listed")
+    assert "positive_class" not in notes
+    assert version.gallery("all")[2].score == 0.45
+
+
+@pytest.mark.parametrize("name", ["notes.xlsx", "images.7z", "archive.rar", "old.feather"])
+def test_other_files_beside_a_data_set_do_not_matter(tmp_path, name):
+    root = folders(tmp_path / "set", {"train": CLASSES, "val": CLASSES})
+    (root / name).write_bytes(b"PK\x03\x04" + bytes(50))
+    view, _ = add(tmp_path, root)
+    assert names(view) == CLASSES
+
+
+def test_records_that_begin_with_annotations_are_no_coco(tmp_path):
+    """CreateML with sorted keys."""
+    record = {
+        "annotations": [
+            {"coordinates": {"height": 9, "width": 9, "x": 20, "y": 20}, "label": "cat"}
+        ],
+        "image": "a.png",
+    }
+    (tmp_path / "c.json").write_text(json.dumps([record], sort_keys=True))
+    view, _ = add(tmp_path, tmp_path / "c.json")
+    assert names(view) == ["cat"]
+
+
 def test_lists_with_numbers_that_fit_no_names(tmp_path):
     (tmp_path / "classes.txt").write_text("cat\ndog")
     (tmp_path / "list.txt").write_text("a.jpg 0\nb.jpg 2\n")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from PIL import Image
 import pellucid
 import toys
 from pellucid.core.errors import InvalidChoiceError
+from pellucid.images import duplicates
 from pellucid.images.duplicates import MAX_HASH_DISTANCE, find_close_hashes, find_duplicate_pairs
+from pellucid.project import duplicate_images
 from pellucid.project.duplicate_images import UnknownImagesError
 
 
@@ -53,8 +56,9 @@ def names(pairs):
 @given(
     st.lists(st.integers(0, 15), min_size=0, max_size=60),
     st.integers(0, 1 << 32),
+    st.booleans(),
 )
-def test_close_hashes_are_those_of_all_pairs(flips, seed):
+def test_close_hashes_are_those_of_all_pairs(flips, seed, are_split):
     """The search in parts of the hashes finds what comparing all with all finds."""
     chance = np.random.default_rng(seed)
     hashes = []
@@ -64,10 +68,11 @@ def test_close_hashes_are_those_of_all_pairs(flips, seed):
             base ^= 1 << int(bit)
         hashes.append(base)
     column = np.array(hashes, np.uint64)
-    found = {
-        (pair.first, pair.second): pair.distance
-        for pair in find_close_hashes(np.arange(len(column)), column)
-    }
+    labels = chance.integers(0, 2 if are_split else 1, len(column))
+    pairs, is_truncated = find_close_hashes(np.arange(len(column)), column, labels)
+    found = {(pair.first, pair.second): pair.distance for pair in pairs}
+    assert len(found) == len(pairs)
+    assert not is_truncated
     expected = {
         (i, j): (hashes[i] ^ hashes[j]).bit_count()
         for j in range(len(hashes))
@@ -93,8 +98,70 @@ def test_files_that_cannot_be_read_are_no_duplicates(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     flat = toys.picture(tmp_path / "flat.png")
     same = toys.picture(tmp_path / "same.png")
-    pairs = find_duplicate_pairs([str(tmp_path / "a.png"), str(flat), str(same), "gone.png"])
-    assert [(pair.first, pair.second, pair.is_identical) for pair in pairs] == [(1, 2, True)]
+    files = [str(tmp_path / "a.png"), str(flat), str(same), "gone.png", "gone too.png"]
+    found = find_duplicate_pairs(files, [0, 0, 1, 0, 1])
+    assert [(p.first, p.second, p.is_identical) for p in found.pairs] == [(1, 2, True)]
+    assert find_duplicate_pairs([], []).pairs == []
+
+
+def test_of_very_many_pairs_those_between_splits_are_kept(monkeypatch):
+    monkeypatch.setattr(duplicates, "MAX_PAIRS", 100)
+    hashes = np.full(60, 0x123456789ABCDEF0, np.uint64)
+    labels = np.array([0] * 59 + [1])
+    pairs, is_truncated = find_close_hashes(np.arange(60), hashes, labels)
+    assert is_truncated
+    assert {(pair.first, pair.second) for pair in pairs} >= {(n, 59) for n in range(59)}
+
+
+def test_leaks_among_three_copies_are_all_told(tmp_path):
+    """Leaving one out does not hide that the others are copies too."""
+    root = tmp_path / "images"
+    for name in ("a.png", "b.png", "c.png"):
+        scene(root / name, 5)
+    table = "image,label,split\na.png,cat,val\nb.png,cat,train\nc.png,cat,val\n"
+    source = toys.write(tmp_path / "labels.csv", table)
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=root)
+    assert [pair.leak for pair in view.duplicates()] == [True, True, False]
+    view.exclude(["a.png"])
+    leaks = [pair for pair in view.duplicates() if pair.leak]
+    assert names(leaks) == [("b.png", "c.png", True)]
+
+
+def test_pictures_that_are_found_later_are_searched(tmp_path):
+    root = tmp_path / "far" / "away"
+    for name in ("a.png", "b.png"):
+        scene(root / name, 5)
+    source = toys.write(
+        tmp_path / "labels.csv", "image,label,split\na.png,cat,val\nb.png,cat,train\n"
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    version = view.start("m")
+
+    def searched():
+        while (found := version.duplicate_search.get_or_start()) is None:
+            time.sleep(0.01)
+        return found.pairs
+
+    assert searched() == []
+    view.add(source, images=root)
+    assert len(searched()) == 1
+
+
+def test_a_search_that_fails_says_so_once(monkeypatch, view):
+    starts = []
+
+    def fail(*arguments):
+        starts.append(arguments)
+        raise OSError("disk gone")
+
+    monkeypatch.setattr(duplicate_images, "find_pairs", fail)
+    search = view.start("m").duplicate_search
+    with pytest.raises(OSError, match="disk gone"):
+        while search.get_or_start() is None:
+            time.sleep(0.01)
+    with pytest.raises(OSError, match="disk gone"):
+        search.get_or_start()
+    assert len(starts) == 1
 
 
 def test_an_image_is_left_out_of_new_versions_alone(view, tmp_path):

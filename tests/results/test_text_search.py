@@ -11,6 +11,7 @@ from pellucid.images.embedding_model import EmbeddingModelError
 from pellucid.images.text_model import TextModel
 from pellucid.project.verification import verify_workspace
 from pellucid.results.errors import FilterError, InvalidEmbeddingsError
+from pellucid.results.text_search import TextModelMissingError
 from references.colour_model import colour_model
 from references.word_model import word_model
 
@@ -119,6 +120,18 @@ def test_models_of_another_space_and_damaged_files_are_refused(view, tmp_path):
 def test_a_model_that_was_moved_is_named(view, tmp_path):
     embed(view, tmp_path)
     (tmp_path / "words.onnx").unlink()
-    with pytest.raises(FileMissingError, match=r"words\.onnx"):
+    with pytest.raises(
+        TextModelMissingError, match=r"the file 'words\.onnx' of the view's"
+    ) as told:
         found(view, "extra", "red")
+    assert str(tmp_path) not in str(told.value)
     assert not any(check.is_lost for check in verify_workspace(view.workspace.folder))
+
+
+def test_a_damaged_file_of_the_text_model_is_no_text_search(view, tmp_path):
+    embed(view, tmp_path)
+    (view.folder / "text_model.json").write_text("{bad")
+    with pytest.raises(FilterError, match="a view with a text model"):
+        found(view, "extra", "red")
+    (damaged,) = [check for check in verify_workspace(view.workspace.folder) if check.is_lost]
+    assert damaged.path.endswith("text_model.json")

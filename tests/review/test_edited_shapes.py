@@ -102,6 +102,7 @@ def test_a_predicted_outline_is_adjusted_and_added(masked):
         ([[1.0, 1.0, 1.1, 1.0, 1.1, 1.1]], "covers no pixel"),
         ([[float("nan"), 1.0, 9.0, 1.0, 9.0, 9.0]], "out of bounds"),
         ([[1e9, 1.0, 9.0, 1.0, 9.0, 9.0]], "out of bounds"),
+        ([[1.0, 1.0, 9.0, 1.0, 9.0, 9.0]] * 8000, "too many points"),
     ],
 )
 def test_what_is_no_outline_is_refused(masked, shape, told):
@@ -109,6 +110,15 @@ def test_what_is_no_outline_is_refused(masked, shape, told):
     with pytest.raises(InvalidDecisionError, match=told):
         decide(masked, item, shape=shape)
     assert not masked.view.reviews.history()
+
+
+def test_points_outside_the_image_cost_nothing(masked):
+    """They are moved to the edge: edges are walked step by step."""
+    (item,) = masked.gallery("extra")
+    far = [-9e5, -9e5, 9e5, -9e5, 9e5, 9e5, -9e5, 9e5]
+    decide(masked, item, shape=[far * 501])
+    corrected = masked.results(corrected=True).evaluation.annotations
+    assert corrected.box.tolist() == [[0, 0, SIZE[1], SIZE[0]]]
 
 
 def test_keypoints_are_moved_and_hidden(tmp_path):

@@ -17,7 +17,8 @@ def read_class_names(path: Path) -> list[str]:
     matches = [NUMBERED_LINE.fullmatch(line) for line in lines]
     numbers = [int(match[1]) for match in matches if match]
     if numbers and numbers in (list(range(len(lines))), list(range(1, len(lines) + 1))):
-        return [match[2].strip() for match in matches if match]
+        names = [match[2].strip() for match in matches if match]
+        return names if len(set(names)) == len(names) else lines  # `1 euro`, `2 euro`
     return lines
 
 

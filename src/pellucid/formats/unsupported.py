@@ -35,6 +35,19 @@ def file_matcher(*path_patterns: str) -> Callable[[Probe], bool]:
     )
 
 
+def source_matcher(pattern: str) -> Callable[[Probe], bool]:
+    """Match a source that is itself such a file: beside others in a folder it may be anything."""
+    ending = re.compile(pattern, re.I)
+    return lambda probe: not probe.is_dir and bool(ending.search(probe.path.name))
+
+
+def is_listed_coco(probe: Probe) -> bool:
+    """Whether a list begins with an object that has COCO's lists of images or categories."""
+    return bool(
+        re.match(r'\[\s*\{\s*"(images|annotations|categories|info|licenses)"\s*:', probe.head)
+    ) and bool(re.search(r'"(images|categories)"\s*:\s*\[', probe.head))
+
+
 def head_matcher(*markers: str) -> Callable[[Probe], bool]:
     return lambda probe: any(
         all(marker in head for marker in markers) for head in read_file_heads(probe)
@@ -86,27 +99,25 @@ UNSUPPORTED_FORMATS = (
     ),
     UnsupportedFormat(
         "a COCO document inside a list",
-        lambda probe: bool(
-            re.match(r'\[\s*\{\s*"(images|annotations|categories|info)"\s*:', probe.head)
-        ),
+        is_listed_coco,
         "Remove the brackets around it, or write each document of the list into a file of its own.",
         before_readers=True,
     ),
     UnsupportedFormat(
         "an Excel or OpenDocument workbook",
-        file_matcher(r"^[^/]+\.(xlsx?|xlsm|xlsb|ods)$"),
+        source_matcher(r"\.(xlsx?|xlsm|xlsb|ods)$"),
         "Save its sheet as CSV (UTF-8).",
         before_readers=True,
     ),
     UnsupportedFormat(
         "a compressed file that is not gzip",
-        file_matcher(r"^[^/]+\.(bz2|xz|zst|lz4|7z|rar)$"),
+        source_matcher(r"\.(bz2|xz|zst|lz4|7z|rar)$"),
         "Unpack it, or compress it with gzip.",
         before_readers=True,
     ),
     UnsupportedFormat(
         "Feather or Arrow IPC",
-        file_matcher(r"^[^/]+\.(feather|ipc)$"),
+        source_matcher(r"\.(feather|ipc)$"),
         "Write it as Parquet or CSV: frame.to_parquet('table.parquet').",
         before_readers=True,
     ),

@@ -4,10 +4,10 @@ optimistic."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -44,63 +44,102 @@ MAX_PAIRS = 20_000
 """Pairs after which the search ends."""
 
 
+@dataclass(frozen=True)
+class DuplicatePairs:
+    """is_truncated: whether there are more, among images of one split."""
+
+    pairs: list[DuplicatePair]
+    is_truncated: bool
+
+
 def find_duplicate_pairs(
-    locations: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
-) -> list[DuplicatePair]:
-    """Images with the same content, each with the first of them, and near duplicates of different
-    content, the most alike first."""
-    identical = find_identical_files(locations)
-    copies = {second for _, second in identical}
-    originals = [position for position in range(len(locations)) if position not in copies]
-    hashes: dict[int, int] = {}
+    locations: Sequence[str],
+    splits: Sequence[int],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DuplicatePairs:
+    """Images with the same content, and near duplicates of different content, the most alike first.
+
+    splits: of each image; pairs of different splits are searched for first, and are all found but
+    for MAX_PAIRS.
+    """
+    contents = same_contents(locations)
+    hashes = np.zeros(len(locations), np.uint64)
+    has_hash = np.zeros(len(locations), bool)
     with ThreadPoolExecutor(4) as threads:
-        results = threads.map(difference_hash, [locations[position] for position in originals])
-        for done, (position, image_hash) in enumerate(zip(originals, results, strict=True), 1):
+        firsts = [positions[0] for positions in contents]
+        results = threads.map(difference_hash, [locations[position] for position in firsts])
+        for done, (positions, image_hash) in enumerate(zip(contents, results, strict=True), 1):
             if image_hash is not None:
-                hashes[position] = image_hash
-            progress(done, len(originals))
-    near = find_close_hashes(
-        np.array(list(hashes), np.int64), np.array(list(hashes.values()), np.uint64)
-    )
-    return [DuplicatePair(*pair, 0, True) for pair in identical] + sorted(
-        near, key=lambda pair: (pair.distance, pair.first, pair.second)
-    )
+                hashes[positions], has_hash[positions] = image_hash, True
+            progress(done, len(contents))
+    identical = [
+        DuplicatePair(first, second, 0, True)
+        for positions in contents
+        for first, second in combinations(positions[:MAX_COPIES], 2)
+    ]
+    known = {(pair.first, pair.second) for pair in identical}
+    hashed = np.flatnonzero(has_hash)
+    labels = np.asarray(splits, np.int64)[hashed] if len(hashed) else np.zeros(0, np.int64)
+    near, is_truncated = find_close_hashes(hashed, hashes[hashed], labels)
+    near = [pair for pair in near if (pair.first, pair.second) not in known]
+    near.sort(key=lambda pair: (pair.distance, pair.first, pair.second))
+    return DuplicatePairs([*identical, *near], is_truncated)
 
 
-def find_identical_files(locations: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs (first of the files with a content, another one). Only files of equal size are read."""
+MAX_COPIES = 20
+"""Files of one content that are paired with each other."""
+
+
+def same_contents(locations: Sequence[str]) -> list[list[int]]:
+    """The positions by content of the files. Only files of equal size are read."""
     by_length: dict[int, list[int]] = {}
     for position, location in enumerate(locations):
-        if (length := image_file_size(location)) is not None:
-            by_length.setdefault(length, []).append(position)
-    pairs = []
+        length = image_file_size(location)
+        by_length.setdefault(-1 - position if length is None else length, []).append(position)
+    contents: list[list[int]] = []
     for positions in by_length.values():
-        first_by_digest: dict[bytes, int] = {}
-        for position in positions if len(positions) > 1 else ():
-            first = first_by_digest.setdefault(content_digest(locations[position]), position)
-            if first != position:
-                pairs.append((first, position))
-    return sorted(pairs)
+        by_digest: dict[bytes, list[int]] = {}
+        for position in positions:
+            digest = content_digest(locations[position]) if len(positions) > 1 else b""
+            by_digest.setdefault(digest, []).append(position)
+        contents += by_digest.values()
+    return sorted(contents)
 
 
-def find_close_hashes(positions: Int64Array, hashes: np.ndarray) -> list[DuplicatePair]:
-    """Pairs of positions whose hashes are at most MAX_HASH_DISTANCE apart. hashes: uint64 (n,)."""
+def find_close_hashes(
+    positions: Int64Array, hashes: np.ndarray, labels: Int64Array
+) -> tuple[list[DuplicatePair], bool]:
+    """Pairs of positions whose hashes are at most MAX_HASH_DISTANCE apart, those of different
+    labels first, and whether some of equal labels were left out. hashes: uint64 (n,)."""
     distances: dict[tuple[int, int], int] = {}
+    for has_same_label in (False, True):
+        for members in members_of_parts(hashes):
+            for place, member in enumerate(members[:-1].tolist()):
+                if len(distances) >= MAX_PAIRS:
+                    return pairs_of(distances), True
+                others = members[place + 1 : place + 1 + MAX_COMPARED]
+                others = others[(labels[others] == labels[member]) == has_same_label]
+                apart = count_set_bits(hashes[others] ^ hashes[member])
+                for other in np.flatnonzero(apart <= MAX_HASH_DISTANCE).tolist():
+                    first, second = sorted((int(positions[member]), int(positions[others[other]])))
+                    distances[first, second] = int(apart[other])
+    return pairs_of(distances), False
+
+
+def pairs_of(distances: dict[tuple[int, int], int]) -> list[DuplicatePair]:
+    return [DuplicatePair(*pair, apart, False) for pair, apart in distances.items()]
+
+
+def members_of_parts(hashes: np.ndarray) -> Iterator[Int64Array]:
+    """Indexes of hashes with an equal part, in the order of the hashes."""
     for shift, width in HASH_BANDS:
         part = (hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)
         order = np.lexsort((hashes, part))
-        starts = np.flatnonzero(np.diff(part[order], prepend=part[order][:1] + np.uint64(1)))
+        ordered = part[order]
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
         for start, end in pairwise([*starts.tolist(), len(order)]):
-            members = order[start:end]
-            for place, member in enumerate(members[:-1].tolist()):
-                others = members[place + 1 : place + 1 + MAX_COMPARED]
-                apart = count_set_bits(hashes[others] ^ hashes[member])
-                for other in np.flatnonzero(apart <= MAX_HASH_DISTANCE).tolist():
-                    pair = sorted((int(positions[member]), int(positions[others[other]])))
-                    distances[pair[0], pair[1]] = int(apart[other])
-                if len(distances) >= MAX_PAIRS:
-                    break
-    return [DuplicatePair(*pair, apart, False) for pair, apart in distances.items()]
+            if end - start > 1:
+                yield order[start:end]
 
 
 def exact_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:

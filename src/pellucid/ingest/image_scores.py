@@ -16,10 +16,10 @@ def complement_scores(
     """With the scores 1 - p of the other class, where a classifier of two classes states the
     probability p of one of them. Scores of a chosen class would not be below 0.5."""
     score, names = predictions.score, [concept.name for concept in version.annotated_concepts]
-    scored = np.unique(predictions.concept).tolist()
-    if version.kind != "classification" or len(names) != 2 or len(scored) != 1:
+    if version.kind != "classification" or len(names) != 2:
         return predictions, []
-    if scored[0] > 1 or len(np.unique(predictions.image)) < len(score):
+    scored = np.unique(predictions.concept).tolist()
+    if len(scored) != 1 or scored[0] > 1 or len(np.unique(predictions.image)) < len(score):
         return predictions, []
     if not 0 <= score.min() < 0.5 or score.max() > 1:
         return predictions, []
@@ -55,7 +55,7 @@ def absent_score_notes(
         )
         notes.append(Note("images_without_scores", message, absent_count))
     names = [concept.name for concept in version.annotated_concepts]
-    scored = set(np.unique(predictions.concept).tolist())
+    scored = set(np.flatnonzero(np.bincount(predictions.concept)).tolist())
     absent = [name for index, name in enumerate(names) if index not in scored]
     if absent and is_dense:
         message = (

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.core.errors import InvalidChoiceError, PellucidError
 from pellucid.core.tables import SPLITS, Annotations, Images, Split
-from pellucid.images.duplicates import DuplicatePair, find_duplicate_pairs
+from pellucid.images.duplicates import DuplicatePair, DuplicatePairs, find_duplicate_pairs
 from pellucid.images.locations import join_location
 from pellucid.storage.manifests import ViewManifest
 
@@ -58,15 +58,18 @@ def image_locations(images: Images, folders: Sequence[str]) -> list[str]:
 
 def find_pairs(
     images: Images, folders: Sequence[str], progress: Progress = lambda done, total: None
-) -> list[DuplicatePair]:
+) -> DuplicatePairs:
     """Pairs of rows of the images that have files."""
     locations = image_locations(images, folders)
     rows = [row for row, location in enumerate(locations) if location]
-    pairs = find_duplicate_pairs([locations[row] for row in rows], progress)
-    return [
+    found = find_duplicate_pairs(
+        [locations[row] for row in rows], images.split[rows].tolist(), progress
+    )
+    pairs = [
         DuplicatePair(rows[pair.first], rows[pair.second], pair.distance, pair.is_identical)
-        for pair in pairs
+        for pair in found.pairs
     ]
+    return DuplicatePairs(pairs, found.is_truncated)
 
 
 def describe_pairs(
@@ -167,31 +170,39 @@ def with_moved_splits(manifest: ViewManifest, images: Images) -> Images:
 
 
 class DuplicateSearch:
-    """The duplicates of one version, searched once in the background."""
+    """The duplicates of the images of a version, searched for once in the background."""
 
     def __init__(self, images: Images, folders: Sequence[str]) -> None:
         self.images = images
-        self._folders = folders
-        self._pairs: list[DuplicatePair] | None = None
+        self.folders = list(folders)
+        self._found: DuplicatePairs | None = None
+        self._error: Exception | None = None
         self._lock = threading.Lock()
         self._is_running = False
         self.progress = 0, 0
 
-    def get_or_start(self) -> list[DuplicatePair] | None:
-        """The pairs; None while they are searched for."""
+    def is_of(self, images: Images, folders: Sequence[str]) -> bool:
+        """Whether these are the files that are searched; pictures may be found later."""
+        return self.folders == list(folders) and bool((self.images.root == images.root).all())
+
+    def get_or_start(self) -> DuplicatePairs | None:
+        """The pairs; None while they are searched for. Raises what ended the search."""
         with self._lock:
-            if self._pairs is None and not self._is_running:
+            if self._error is not None:
+                raise self._error
+            if self._found is None and not self._is_running:
                 self._is_running = True
                 threading.Thread(target=self._run, daemon=True, name="pellucid-duplicates").start()
-            return self._pairs
+            return self._found
 
     def _run(self) -> None:
         try:
-            pairs = find_pairs(self.images, self._folders, self._report)
+            found = find_pairs(self.images, self.folders, self._report)
             with self._lock:
-                self._pairs = pairs
-        finally:
-            self._is_running = False
+                self._found = found
+        except Exception as error:  # told to whoever asks next, not searched for again
+            with self._lock:
+                self._error = error
 
     def _report(self, done: int, total: int) -> None:
         self.progress = done, total

@@ -14,7 +14,7 @@ from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.workspace import MANIFEST as WORKSPACE_MANIFEST
 from pellucid.project.workspace import Workspace
 from pellucid.results.embeddings import load_embeddings
-from pellucid.results.text_search import load_text_search
+from pellucid.results.text_search import read_text_model
 from pellucid.review.errors import ReviewStoreUnavailableError, UnknownWorkspaceIdError
 from pellucid.storage.errors import ManifestError, NotAWorkspaceError, WorkspaceMissingError
 from pellucid.storage.files import find_mirror, read_manifest, read_table, refresh_mirror
@@ -88,7 +88,7 @@ def check_view(folder: Path, view_folder: Path) -> Iterator[FileCheck]:
         yield check_reading(folder, embeddings, lambda path: load_embeddings(path.parent))
     text_model = view_folder / TEXT_MODEL_FILE
     if text_model.is_file():
-        yield check_reading(folder, text_model, lambda path: load_text_search(path.parent))
+        yield check_reading(folder, text_model, read_text_model)
 
 
 def check_version(folder: Path, version_folder: Path) -> Iterator[FileCheck]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +80,7 @@ class Version:
         self._iou = iou
         self.folder: Path = view.folder / "versions" / name
         self._loaded: tuple[object, Results] | None = None
+        self._duplicate_search: DuplicateSearch | None = None
         self._load_lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -110,11 +110,15 @@ class Version:
             results = results.at_iou(iou)
         return results if thresholds is None else results.with_thresholds(thresholds)
 
-    @cached_property
+    @property
     def duplicate_search(self) -> DuplicateSearch:
-        """The search for duplicates of its images, which do not change."""
+        """The search for duplicates of its images; a new one when their files are elsewhere."""
         results = self.results()
-        return DuplicateSearch(results.evaluation.images, results.folders)
+        images, folders = results.evaluation.images, results.folders
+        with self._load_lock:
+            if self._duplicate_search is None or not self._duplicate_search.is_of(images, folders):
+                self._duplicate_search = DuplicateSearch(images, folders)
+            return self._duplicate_search
 
     def _read_latest(self) -> Results:
         """The results as on disk; read again only if they have changed."""

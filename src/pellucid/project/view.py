@@ -275,8 +275,8 @@ class View:
         four of 64 bits apart), also those that were left out. Reads all images."""
         manifest = self.manifest
         images, _ = self._read_tables(manifest)
-        pairs = find_pairs(images, manifest.folders, progress or (lambda done, total: None))
-        return [described for _, described in describe_pairs(pairs, images, manifest, images)]
+        found = find_pairs(images, manifest.folders, progress or (lambda done, total: None))
+        return [each for _, each in describe_pairs(found.pairs, images, manifest, images)]
 
     def exclude(self, images: Sequence[str], excluded: bool = True) -> None:
         """Leave images out of the versions that are started from now on, and of exports of

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from pellucid.core.errors import PellucidError
 from pellucid.core.files import atomic_write
 from pellucid.core.tables import Float32Array
 from pellucid.images.text_model import TextModel
@@ -26,6 +27,16 @@ class TextModelFiles(msgspec.Struct, frozen=True):
     tokenizer: str
 
 
+class TextModelMissingError(PellucidError):
+    """Says the name alone: readers of a server do not learn where its files are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the file '{name}' of the view's text model is not where it was. Bring it back, or "
+            "run pellucid embeddings with --text-model again."
+        )
+
+
 class TextSearch:
     """Vectors of texts. The model is opened when the first text is asked for."""
 
@@ -36,11 +47,17 @@ class TextSearch:
         self.vector = lru_cache(KEPT_TEXTS)(self._embed)
 
     def _embed(self, text: str) -> Float32Array:
-        """float32 (d,), of length 1. Raises FileMissingError, EmbeddingModelError."""
+        """float32 (d,), of length 1. Raises TextModelMissingError, EmbeddingModelError."""
         with self._lock:
             if self._model is None:
-                self._model = TextModel(self.files.model, self.files.tokenizer)
+                self._model = self._open()
             return self._model.embed(text)
+
+    def _open(self) -> TextModel:
+        for file in (self.files.model, self.files.tokenizer):
+            if not Path(file).is_file():
+                raise TextModelMissingError(Path(file).name)
+        return TextModel(self.files.model, self.files.tokenizer)
 
 
 def save_text_model(
@@ -66,8 +83,16 @@ def save_text_model(
         temp_path.write_bytes(msgspec.json.encode(files))
 
 
+def read_text_model(file: Path) -> TextModelFiles:
+    return msgspec.json.decode(file.read_bytes(), type=TextModelFiles)
+
+
 def load_text_search(folder: Path) -> TextSearch | None:
+    """None without a text model; also where its file is damaged, which `verify` reports."""
     file = folder / TEXT_MODEL_FILE
     if not file.is_file():
         return None
-    return TextSearch(msgspec.json.decode(file.read_bytes(), type=TextModelFiles))
+    try:
+        return TextSearch(read_text_model(file))
+    except msgspec.DecodeError:
+        return None

@@ -22,6 +22,8 @@ Shape = Sequence[Sequence[float]]
 """In pixels of the image: rings `x, y, x, y, ...` of a mask, those inside another being holes; four
 corners of an oriented box; or one list of keypoints `x, y, visibility, ...`."""
 CORNER_NUMBERS = 8
+MAX_NUMBERS = 40_000
+"""Most coordinates of an outline."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def read_rings(
     height, width = (int(sides[item_row]) for sides in (table.mask.height, table.mask.width))
     if not rings or any(len(ring) < 6 or len(ring) % 2 for ring in rings):
         raise InvalidDecisionError(path, "a ring of fewer than three points", "Add points.")
+    if sum(map(len, rings)) > MAX_NUMBERS:
+        raise InvalidDecisionError(path, "an outline of too many points", "Simplify it.")
     mask = create_masks(
         [encode_counts(ring_counts(rings, height, width))],
         np.array([height], np.int32),
@@ -74,8 +78,11 @@ def read_rings(
 
 
 def ring_counts(rings: Shape, height: int, width: int) -> list[int]:
-    """Run lengths of the pixels that are inside an odd number of rings."""
-    edges = [np.cumsum(polygon_counts(ring, height, width))[:-1] for ring in rings]
+    """Run lengths of the pixels that are inside an odd number of rings. Points outside the image
+    are moved to its edge: edges are walked step by step."""
+    limit = np.array([width, height], float)
+    inside = [np.clip(np.reshape(ring, (-1, 2)), 0, limit).ravel().tolist() for ring in rings]
+    edges = [np.cumsum(polygon_counts(ring, height, width))[:-1] for ring in inside]
     return toggled_counts(np.sort(np.concatenate(edges)), height * width)
 
 

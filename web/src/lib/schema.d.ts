@@ -1231,7 +1231,8 @@ export interface components {
         };
         /**
          * DuplicatesDocument
-         * @description A page of the pairs of images that look alike. total: number of pairs · leaks: of them in
+         * @description A page of the pairs of images that look alike. total: number of pairs; truncated: there
+         *     are more, of images of one split · leaks: of them in
          *     training and another split, and not decided · read, of: images looked at so far · ready:
          *     whether all are.
          */
@@ -1240,6 +1241,8 @@ export interface components {
             pairs: components["schemas"]["PairDocument"][];
             /** Total */
             total: number;
+            /** Truncated */
+            truncated: boolean;
             /** Leaks */
             leaks: number;
             /** Read */

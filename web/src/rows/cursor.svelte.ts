@@ -22,6 +22,8 @@ export interface CurrentRow {
 export class RowCursor {
   row = $state(0);
   crop = $state(0);
+  /** The page and the lists that the rows are of. */
+  private place = '';
   /** What scrolls; its articles are the rows. */
   list = $state<HTMLElement>();
 
@@ -34,6 +36,8 @@ export class RowCursor {
   settle(place: string, keys: readonly string[]): void {
     const last = left.get(place);
     const row = last ? keys.indexOf(last.key) : -1;
+    if (place !== this.place) this.crop = 0;
+    this.place = place;
     if (last && row >= 0) {
       left.delete(place);
       [this.row, this.crop] = [row, last.crop];

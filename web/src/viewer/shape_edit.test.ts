@@ -35,6 +35,18 @@ describe('the outline of a mask', () => {
     expect(simple.length).toBeLessThan(40);
   });
 
+  test('keeps its small parts, and those that are not edited as they are', () => {
+    const stairs = `M0 0${'h1v1'.repeat(40)}v20h-40z`;
+    const shape = parseShape(`${stairs}M70 70h1v1h1v1h-2z`, 8);
+    expect(shape.rings).toHaveLength(2);
+    const [first, second] = shapeNumbers(shape);
+    expect(first!.length).toBeGreaterThan(160); // all the steps
+    expect(second).toEqual([70, 70, 71, 70, 71, 71, 72, 71, 72, 72, 70, 72]);
+    const edited = moved(shape, { ring: 1, vertex: 0 }, 1, 1, SIZE);
+    expect(shapeNumbers(edited)[0]).toEqual(first);
+    expect(shapeNumbers(edited)[1]).not.toEqual(second);
+  });
+
   test('is pulled at a vertex, within the picture', () => {
     const pulled = moved(square, { ring: 0, vertex: 2 }, 500, -5, SIZE);
     expect(shapeNumbers(pulled)).toEqual([[10, 10, 30, 10, 100, 25, 10, 30]]);

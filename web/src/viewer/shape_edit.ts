@@ -5,9 +5,10 @@ export interface Vertex {
   readonly y: number;
 }
 
-/** rings: closed lines, or one list of points · visibility: of each point, 0 where it is not labelled; empty for lines. */
+/** rings: closed lines, or one list of points · exact: each ring with all its vertices, until it is edited · visibility: of each point, 0 where it is not labelled; empty for lines. */
 export interface Shape {
   readonly rings: readonly (readonly Vertex[])[];
+  readonly exact: readonly (readonly Vertex[] | null)[];
   readonly visibility: readonly number[];
 }
 
@@ -24,12 +25,16 @@ const POINT = /M([-\d.]+) ([-\d.]+)m(0 0|-|0 -)/g;
 const VISIBILITY: Record<string, number> = { '0 0': 0, '-': 1, '0 -': 2 };
 const STEP = /([MLhvz])\s*(-?[\d.]+)?(?:[ ,]?(-?[\d.]+))?/g;
 
-/** The shape that a path draws; lines are simplified: no vertex is farther from them than the tolerance in pixels. */
+/** Share of the size of a ring to which it is simplified at most: small parts keep their form. */
+const LEAST_DETAIL = 0.02;
+
+/** The shape that a path draws; lines are simplified: no vertex is farther from them than the tolerance in pixels. No ring is lost. */
 export function parseShape(path: string, tolerance: number): Shape {
   const points = [...path.matchAll(POINT)];
   if (points.length)
     return {
       rings: [points.map(([, x, y]) => ({ x: Number(x), y: Number(y) }))],
+      exact: [null],
       visibility: points.map(([, , , mark]) => VISIBILITY[mark!] ?? 0),
     };
   const rings: Vertex[][] = [];
@@ -41,9 +46,17 @@ export function parseShape(path: string, tolerance: number): Shape {
     else if (command === 'h' && last) ring!.push({ x: last.x + Number(first), y: last.y });
     else if (command === 'v' && last) ring!.push({ x: last.x, y: last.y + Number(first) });
   }
-  const simplified = rings.map((ring) => simplify(ring, tolerance));
-  return { rings: simplified.filter((ring) => ring.length >= LEAST), visibility: [] };
+  const simplified = rings.map((ring) => {
+    const simple = simplify(ring, Math.min(tolerance, Math.max(0.5, LEAST_DETAIL * sizeOf(ring))));
+    return simple.length < LEAST ? ring : simple;
+  });
+  return { rings: simplified, exact: rings, visibility: [] };
 }
+
+const sizeOf = (ring: readonly Vertex[]): number => {
+  const span = (values: number[]): number => Math.max(...values) - Math.min(...values);
+  return Math.max(span(ring.map(({ x }) => x)), span(ring.map(({ y }) => y)));
+};
 
 /** A closed line with fewer vertices (Ramer 1972, Douglas and Peucker 1973). */
 export function simplify(ring: readonly Vertex[], tolerance: number): Vertex[] {
@@ -83,6 +96,7 @@ function distanceToLine(point: Vertex, first: Vertex, last: Vertex): number {
 const withRing = (shape: Shape, ring: number, vertices: readonly Vertex[]): Shape => ({
   ...shape,
   rings: shape.rings.map((one, at) => (at === ring ? vertices : one)),
+  exact: shape.exact.map((one, at) => (at === ring ? null : one)),
 });
 
 /** A vertex moved by (x, y), within the picture. A keypoint that was not labelled is then visible. */
@@ -118,7 +132,12 @@ export function removed(shape: Shape, { ring, vertex }: Place): Shape {
   }
   const vertices = shape.rings[ring]!.toSpliced(vertex, 1);
   if (vertices.length >= LEAST) return withRing(shape, ring, vertices);
-  return shape.rings.length > 1 ? { ...shape, rings: shape.rings.toSpliced(ring, 1) } : shape;
+  if (shape.rings.length < 2) return shape;
+  return {
+    ...shape,
+    rings: shape.rings.toSpliced(ring, 1),
+    exact: shape.exact.toSpliced(ring, 1),
+  };
 }
 
 /** The next place in the order of the rings, around. */
@@ -131,9 +150,9 @@ export function stepped(shape: Shape, { ring, vertex }: Place, by: 1 | -1): Plac
 }
 
 /** As the server takes it: `x, y, ...` of each ring, or `x, y, visibility, ...` of the keypoints. */
-export function shapeNumbers({ rings, visibility }: Shape): number[][] {
-  return rings.map((ring) =>
-    ring.flatMap(({ x, y }, at) => {
+export function shapeNumbers({ rings, exact, visibility }: Shape): number[][] {
+  return rings.map((ring, ringAt) =>
+    (exact[ringAt] ?? ring).flatMap(({ x, y }, at) => {
       if (!visibility.length) return [x, y];
       return visibility[at] ? [x, y, visibility[at]] : [0, 0, 0];
     }),

@@ -10,6 +10,9 @@ from pellucid.core.tables import BoolArray
 from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 
+MIN_ROWS = 5
+"""Rows of a class needed to say that their scores are not its own."""
+
 
 def read_positive_scores(
     predictions: ParsedPredictions, column: str, is_stated: bool
@@ -31,7 +34,7 @@ def read_positive_scores(
         if not (is_positive.any() and not is_positive.all()):
             continue
         high, low = float(score[is_positive].min()), float(score[~is_positive].max())
-        if low < high:
+        if low < high and (~is_positive).sum() >= MIN_ROWS:
             message = (
                 f"{column} read as the probability of '{names[positive]}': where "
                 f"'{names[1 - positive]}' is predicted it is at most {low:.3g}; its score is 1 - "
@@ -58,7 +61,7 @@ def reject_true_concepts(predictions: ParsedPredictions, column: str) -> None:
     score, concept = predictions.score, predictions.concept
     for index, name in enumerate(predictions.concept_keys):
         is_low: BoolArray = score[concept == index] < 0.5
-        if is_low.mean() <= 0.5:
+        if len(is_low) < MIN_ROWS or is_low.mean() <= 0.5:
             continue
         other = predictions.concept_keys[1 - index]
         row = int(np.flatnonzero((concept == index) & (score < 0.5))[0])

@@ -94,7 +94,7 @@ def find_tracker(tracker: Any) -> Callable[[Any, LoggedVersion], None]:
 
 def main_figures(version: Version, split: Split) -> dict[str, float]:
     """The headline figures, counts, precision, recall and F1 at the thresholds; without those that
-    are undefined."""
+    are undefined. Of training and test images, the names say so."""
     metrics = version.metrics(split)
     tp, fp, fn = (
         sum(getattr(concept, name) for concept in metrics.concepts) for name in ("tp", "fp", "fn")
@@ -108,8 +108,9 @@ def main_figures(version: Version, split: Split) -> dict[str, float]:
         "false positives": fp,
         "false negatives": fn,
     }
+    prefix = PREFIX if split == "validation" else f"{PREFIX}/{split}"
     return {
-        f"{PREFIX}/{name.replace(' (argmax)', '')}": float(value)
+        f"{prefix}/{name.replace(' (argmax)', '')}": float(value)
         for name, value in figures.items()
         if value is not None
     }

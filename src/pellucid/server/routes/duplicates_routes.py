@@ -47,10 +47,10 @@ def read_duplicates(
     """Images of all splits that are copies or look alike, those of different splits first. They are
     searched for in the background."""
     search = context.version.duplicate_search
-    pairs = search.get_or_start()
-    if pairs is None:
-        return json_response(DuplicatesDocument([], 0, 0, *search.progress, False))
-    described = workspace.view(view).described_duplicates(pairs, search.images)
+    found = search.get_or_start()
+    if found is None:
+        return json_response(DuplicatesDocument([], 0, False, 0, *search.progress, False))
+    described = workspace.view(view).described_duplicates(found.pairs, search.images)
     version_images = VersionImages(context.version, context.results)
 
     def with_picture(image: DuplicateImage, row: int) -> PicturedImage:
@@ -75,7 +75,9 @@ def read_duplicates(
     ]
     leaks = sum(pair.leak for _, pair in described)
     return json_response(
-        DuplicatesDocument(documents, len(described), leaks, *search.progress, True)
+        DuplicatesDocument(
+            documents, len(described), found.is_truncated, leaks, *search.progress, True
+        )
     )
 
 

@@ -34,12 +34,14 @@ class PairDocument:
 
 @dataclass(frozen=True)
 class DuplicatesDocument:
-    """A page of the pairs of images that look alike. total: number of pairs · leaks: of them in
+    """A page of the pairs of images that look alike. total: number of pairs; truncated: there
+    are more, of images of one split · leaks: of them in
     training and another split, and not decided · read, of: images looked at so far · ready:
     whether all are."""
 
     pairs: list[PairDocument]
     total: int
+    truncated: bool
     leaks: int
     read: int
     of: int
