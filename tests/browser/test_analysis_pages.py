@@ -337,7 +337,7 @@ def test_crops_of_another_concept_are_never_shown(go):
         page.keyboard.press("ArrowRight")
     expect(row.locator(".crop.current")).to_have_count(1)
     held = []
-    page.route("**/page?**", lambda route: held.append(route))
+    page.route("**/page?**", held.append)
     page.keyboard.press("]")
     expect(page.locator(".compare .verdict")).not_to_contain_text("red cell")
     expect(page.locator(".changes .crop")).to_have_count(0)
