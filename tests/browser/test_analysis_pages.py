@@ -337,7 +337,11 @@ def test_crops_of_another_concept_are_never_shown(go):
         page.keyboard.press("ArrowRight")
     expect(row.locator(".crop.current")).to_have_count(1)
     held = []
-    page.route("**/page?**", held.append)
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/page?**", hold)
     page.keyboard.press("]")
     expect(page.locator(".compare .verdict")).not_to_contain_text("red cell")
     expect(page.locator(".changes .crop")).to_have_count(0)
