@@ -61,18 +61,19 @@ def test_the_exported_version_is_opened_also_if_it_is_older(demo, opened, export
     expect(page.get_by_label("Version")).to_have_value("v1")
 
 
-def drawn(page):
-    """Crops that were really decoded."""
-    return page.evaluate(
-        "[...document.querySelectorAll('[role=option] img')].filter((one) => one.naturalWidth > "
-        "8).length"
+def wait_for_crops(page, least):
+    """Wait until at least this many crops are decoded: a file opens before its images do."""
+    page.wait_for_function(
+        """least => [...document.querySelectorAll("[role=option] img")]
+            .filter((image) => image.naturalWidth > 8).length >= least""",
+        arg=least,
     )
 
 
 def test_single_file_shows_galleries_and_all_pages(opened, demo):
     version = demo.view("cells").version("v2")
     page = opened("cells.html")
-    assert drawn(page) >= 12
+    wait_for_crops(page, 12)
     page.keyboard.press("4")
     extra = len(version.gallery("extra"))
     expect(page.get_by_role("tab", name=re.compile("Extra"))).to_contain_text(f"{extra}")
@@ -128,7 +129,7 @@ def test_cause_opens_its_items_and_omitted_content_is_reported(opened, demo):
 
 def test_folder_export_contains_the_images(opened, exported):
     page = opened("smears/index.html")
-    assert drawn(page) >= 8
+    wait_for_crops(page, 8)
     assert len(list((exported / "smears/pictures").iterdir())) > 10
 
 
