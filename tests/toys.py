@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+import pellucid
 from pellucid.browse.query import ListQuery
 from pellucid.cli import main
 
@@ -89,6 +90,30 @@ def results(folder, rows=None, name="results.json"):
         )
     )
     return path
+
+
+COLOURS = {"red.png": (250, 20, 20), "green.png": (20, 250, 20), "blue.png": (20, 20, 250)}
+
+
+def coloured_view(folder, predicted_at):
+    """An annotated and a predicted box on each of three images of one colour, COLOURS.
+
+    predicted_at: the left edge of the predicted boxes, in pixels; the annotated ones start at 5.
+    """
+    for name, colour in COLOURS.items():
+        picture(folder / "pictures" / name, colour=colour)
+    table = {
+        "image": list(COLOURS),
+        "concept": ["dent"] * 3,
+        "x": [5.0] * 3,
+        "y": [5.0] * 3,
+        "width": [20.0] * 3,
+        "height": [10.0] * 3,
+    }
+    view, _ = pellucid.open(folder / "w").add("v", table, images=folder / "pictures")
+    version = view.start("m")
+    version.add_predictions(table | {"x": [predicted_at] * 3, "score": [0.9, 0.8, 0.7]})
+    return view
 
 
 def write(path, text):

@@ -311,7 +311,7 @@ def test_fixed_items_show_predictions_of_both_versions(go, demo):
 
 
 def test_changes_of_the_chosen_concept(go, demo):
-    """Crops of the other version are named by its concepts; the title says whose changes they are."""
+    """Crops of the other version are named by its concepts; the title names the concept."""
     first, second = demo.view("cells").version("v1"), demo.view("cells").version("v2")
     changes = {change.concept: change for change in first.compare(second).concepts}
     page = go(f"{CELLS}&page=compare&concept=red cell")

@@ -3,32 +3,16 @@
 import numpy as np
 import pytest
 
-import pellucid
 import toys
 from pellucid.core.errors import FileMissingError
 from pellucid.images.embedding_model import EmbeddingModel, EmbeddingModelError
 from pellucid.results.embeddings import load_embeddings
 from references.colour_model import colour_model
 
-COLOURS = {"red.png": (250, 20, 20), "green.png": (20, 250, 20), "blue.png": (20, 20, 250)}
-
 
 @pytest.fixture
 def view(tmp_path):
-    for name, colour in COLOURS.items():
-        toys.picture(tmp_path / "pictures" / name, colour=colour)
-    table = {
-        "image": list(COLOURS),
-        "concept": ["dent"] * 3,
-        "x": [5.0] * 3,
-        "y": [5.0] * 3,
-        "width": [20.0] * 3,
-        "height": [10.0] * 3,
-    }
-    view, _ = pellucid.open(tmp_path / "w").add("v", table, images=tmp_path / "pictures")
-    version = view.start("m")
-    version.add_predictions(table | {"x": [30.0] * 3, "score": [0.9, 0.8, 0.7]})
-    return view
+    return toys.coloured_view(tmp_path, predicted_at=30.0)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +31,7 @@ def test_images_and_boxes_are_embedded(view, tmp_path, shape, axes):
     assert told[-1] == (6, 6)
     embeddings = load_embeddings(view.folder)
     boxes = [5.0, 5, 20, 10]
-    for name, colour in COLOURS.items():
+    for name, colour in toys.COLOURS.items():
         expected = (np.array(colour) / 255 - 0.5) / 0.25
         (vector,) = embeddings.box_vectors([name], np.array([boxes]))
         np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=0.03)

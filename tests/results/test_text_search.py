@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-import pellucid
 import toys
 from pellucid.core.errors import FileMissingError
 from pellucid.images.embedding_model import EmbeddingModelError
@@ -15,31 +14,12 @@ from pellucid.results.text_search import TextModelMissingError
 from references.colour_model import colour_model
 from references.word_model import word_model
 
-COLOURS = {"red.png": (250, 20, 20), "green.png": (20, 250, 20), "blue.png": (20, 20, 250)}
 VECTORS = {"red": (1, -1, -1), "green": (-1, 1, -1), "blue": (-1, -1, 1)}
 
 
 @pytest.fixture
 def view(tmp_path):
-    return coloured_view(tmp_path, predicted_at=40.0)
-
-
-def coloured_view(tmp_path, predicted_at):
-    """An annotated and a predicted box on each of three pictures of one colour."""
-    for name, colour in COLOURS.items():
-        toys.picture(tmp_path / "pictures" / name, colour=colour)
-    table = {
-        "image": list(COLOURS),
-        "concept": ["dent"] * 3,
-        "x": [5.0] * 3,
-        "y": [5.0] * 3,
-        "width": [20.0] * 3,
-        "height": [10.0] * 3,
-    }
-    view, _ = pellucid.open(tmp_path / "w").add("v", table, images=tmp_path / "pictures")
-    version = view.start("m")
-    version.add_predictions(table | {"x": [predicted_at] * 3, "score": [0.9, 0.8, 0.7]})
-    return view
+    return toys.coloured_view(tmp_path, predicted_at=40.0)
 
 
 def embed(view, tmp_path, **options):
@@ -62,7 +42,7 @@ def found(view, tab, text):
 def test_items_are_ordered_by_their_likeness_to_a_text(
     tmp_path, tab, predicted_at, length, has_mask
 ):
-    view = coloured_view(tmp_path, predicted_at)
+    view = toys.coloured_view(tmp_path, predicted_at)
     embed(view, tmp_path, length=length, has_mask=has_mask)
     for word in VECTORS:
         assert found(view, tab, word)[0] == f"{word}.png"
@@ -92,7 +72,7 @@ def test_without_a_text_model_the_filter_is_refused(view, tmp_path):
     embed(view, tmp_path)
     with pytest.raises(FilterError, match="text:WORDS"):
         found(view, "extra", "%20")
-    table = {"image": list(COLOURS), "embedding": [[1.0], [2.0], [3.0]]}
+    table = {"image": list(toys.COLOURS), "embedding": [[1.0], [2.0], [3.0]]}
     source = tmp_path / "own.csv"
     rows = zip(table["image"], table["embedding"], strict=True)
     source.write_text("image,embedding\n" + "".join(f'{i},"{e}"\n' for i, e in rows))

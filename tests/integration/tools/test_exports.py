@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pellucid.export.datasets import export_view
+from tools_environment import MARKS, PYTHON
 
-PYTHON = Path(os.environ.get("PELLUCID_TOOLS_PYTHON") or ".venv/tools/bin/python").absolute()
 READERS = [
     ("coco", "pycocotools"),
     ("coco", "datumaro"),
@@ -32,10 +32,7 @@ READERS = [
 TOLERANCE = dict.fromkeys(("datumaro", "supervision", "ultralytics"), 1e-3)
 """In pixels, for tools that calculate in single precision; else 1e-6."""
 
-pytestmark = [
-    pytest.mark.tools,
-    pytest.mark.skipif(not PYTHON.is_file(), reason="no environment: run `make test-tools`"),
-]
+pytestmark = MARKS
 
 
 REPORT_HEAD = """# Interoperability

@@ -9,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from pellucid.export.datasets import export_view
+from tools_environment import MARKS, PYTHON
 
-PYTHON = Path(os.environ.get("PELLUCID_TOOLS_PYTHON") or ".venv/tools/bin/python").absolute()
-pytestmark = [
-    pytest.mark.tools,
-    pytest.mark.skipif(not PYTHON.is_file(), reason="no environment: run `make test-tools`"),
-]
+pytestmark = MARKS
 
 
 @pytest.mark.parametrize(

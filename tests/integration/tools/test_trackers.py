@@ -12,14 +12,9 @@ import toys
 from pellucid.export.html import export_html
 from pellucid.integrations.trackers import log_to
 from pellucid.integrations.trackers.log_version import UnknownTrackerError, main_figures
+from tools_environment import MARKS, PYTHON, SOURCES
 
-PYTHON = Path(os.environ.get("PELLUCID_TOOLS_PYTHON") or ".venv/tools/bin/python").absolute()
-SOURCES = Path(pellucid.__file__).parents[1]
-
-pytestmark = [
-    pytest.mark.tools,
-    pytest.mark.skipif(not PYTHON.is_file(), reason="no environment: run `make test-tools`"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

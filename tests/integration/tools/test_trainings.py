@@ -15,14 +15,9 @@ import numpy as np
 import pytest
 
 import pellucid
+from tools_environment import MARKS, PYTHON, SOURCES
 
-PYTHON = Path(os.environ.get("PELLUCID_TOOLS_PYTHON") or ".venv/tools/bin/python").absolute()
-SOURCES = Path(pellucid.__file__).parents[1]
-
-pytestmark = [
-    pytest.mark.tools,
-    pytest.mark.skipif(not PYTHON.is_file(), reason="no environment: run `make test-tools`"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture
