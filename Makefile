@@ -33,7 +33,7 @@ test-slow: $(VENV)/.dev nginx $(DEMO)
 # documentation is written by `make test-tools PELLUCID_TOOLS_REPORT=docs/interoperability.md`,
 # with PELLUCID_TOOLS_PYTHON set to an environment that has ultralytics too.
 export PELLUCID_TOOLS_REPORT PELLUCID_TOOLS_PYTHON
-test-tools: $(VENV)/.dev $(VENV)/.tools $(VENV)/.jupyter $(DEMO)
+test-tools: $(VENV)/.dev $(VENV)/.tools $(VENV)/.trackers $(VENV)/.jupyter $(DEMO)
 	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -m tools tests/integration/tools tests/notebook $(PYTEST)
 
 # The declared lower bounds of the dependencies are true: tests of the command line and the figures run with them.
@@ -98,6 +98,8 @@ lock: $(UV)
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group tools -o requirements/tools.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --group trackers -c requirements/run.txt -o requirements/trackers.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group jupyter -c requirements/run.txt -o requirements/jupyter.txt
 
 $(UV):
@@ -125,6 +127,12 @@ $(VENV)/.peers: $(UV) requirements/bench.txt
 $(VENV)/.tools: $(UV) requirements/tools.txt
 	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/tools
 	$(UV) pip install -q --python $(VENV)/tools/bin/python --require-hashes -r requirements/tools.txt
+	touch $@
+
+$(VENV)/.trackers: $(VENV)/.run requirements/trackers.txt
+	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/trackers
+	$(UV) pip install -q --python $(VENV)/trackers/bin/python --require-hashes -r requirements/run.txt -r requirements/trackers.txt
+	$(UV) pip install -q --python $(VENV)/trackers/bin/python --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/.jupyter: $(VENV)/.run requirements/jupyter.txt

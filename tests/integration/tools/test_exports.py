@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.export.datasets import export_view
-from tools_environment import MARKS, PYTHON
+from tools_environment import PYTHON, needing
 
 READERS = [
     ("coco", "pycocotools"),
@@ -32,7 +32,7 @@ READERS = [
 TOLERANCE = dict.fromkeys(("datumaro", "supervision", "ultralytics"), 1e-3)
 """In pixels, for tools that calculate in single precision; else 1e-6."""
 
-pytestmark = MARKS
+pytestmark = needing(PYTHON)
 
 
 REPORT_HEAD = """# Interoperability

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pellucid.export.datasets import export_view
-from tools_environment import MARKS, PYTHON
+from tools_environment import PYTHON, needing
 
-pytestmark = MARKS
+pytestmark = needing(PYTHON)
 
 
 @pytest.mark.parametrize(

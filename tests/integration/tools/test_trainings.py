@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import pellucid
-from tools_environment import MARKS, PYTHON, SOURCES
+from tools_environment import PYTHON, SOURCES, needing
 
-pytestmark = MARKS
+pytestmark = needing(PYTHON)
 
 
 @pytest.fixture
