@@ -11,7 +11,7 @@ from pellucid.browse.selection import Tab
 from pellucid.core.errors import PellucidError
 from pellucid.core.tables import Geometry, Kind, Split
 from pellucid.formats.dataset import Note
-from pellucid.formats.registry import contains_predictions
+from pellucid.formats.prediction_sources import contains_predictions
 from pellucid.ingest import coco_eval as straight
 from pellucid.ingest.errors import SwappedSourcesError
 from pellucid.project import Version, View, Workspace

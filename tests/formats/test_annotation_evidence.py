@@ -12,8 +12,8 @@ import toys
 from formats import truth
 from pellucid import PellucidError
 from pellucid.core.tables import UNANNOTATED
+from pellucid.formats.annotation_sources import read_annotations
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.registry import read_annotations
 from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_size
 

@@ -10,8 +10,9 @@ import pytest
 import pellucid
 import toys
 from pellucid.core.errors import PellucidError
+from pellucid.formats.annotation_sources import read_annotations
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.registry import ANNOTATION_FORMATS, read_annotations
+from pellucid.formats.registry import ANNOTATION_FORMATS
 
 VOC100 = {
     "coco_format_v1": "coco",

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import toys
 from pellucid.core.errors import PellucidError
+from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions, probe_source
 from pellucid.formats.registry import (
     PREDICTION_READERS,
     READERS,
     WRITERS,
-    read_annotations,
-    read_predictions,
 )
 
 BOX = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"

@@ -9,9 +9,9 @@ import pellucid
 import toys
 from formats import truth
 from pellucid import PellucidError
+from pellucid.formats.prediction_sources import contains_predictions
 from pellucid.formats.probe import probe_source
 from pellucid.formats.readers.json_predictions import holds_scored_annotations
-from pellucid.formats.registry import contains_predictions
 
 
 def corners(box):

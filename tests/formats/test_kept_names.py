@@ -7,8 +7,8 @@ import pytest
 import pellucid
 import toys
 from pellucid.export.datasets import export_view
+from pellucid.formats.annotation_sources import read_annotations
 from pellucid.formats.errors import ExportError
-from pellucid.formats.registry import read_annotations
 
 SHAPE = {"label": "x", "points": [[1, 2], [30, 40]], "shape_type": "rectangle"}
 OBJECT = (

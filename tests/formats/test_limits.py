@@ -16,8 +16,9 @@ import pellucid
 import toys
 from pellucid.core.errors import FileTooLargeError, MalformedFileError, PellucidError
 from pellucid.formats import limits as bounds
+from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.registry import read_annotations, read_predictions
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_yaml_alias_expansion_takes_no_memory(tmp_path):
     toys.write(tmp_path / "set" / "data.yaml", "\n".join([*lines, "names: *a29", "train: ."]))
     (tmp_path / "set" / "labels").mkdir()
     program = (
-        "import sys, pellucid\nfrom pellucid.formats.registry import read_annotations\n"
+        "import sys, pellucid\nfrom pellucid.formats.annotation_sources import read_annotations\n"
         "try:\n    read_annotations(sys.argv[1])\nexcept "
         "pellucid.core.errors.PellucidError as error:\n    print(error)"
     )

@@ -11,7 +11,7 @@ import toys
 from formats.test_every_format import facts, read_text
 from pellucid.core.errors import PellucidError
 from pellucid.export.datasets import ExportOptions, export_view
-from pellucid.formats.registry import read_annotations
+from pellucid.formats.annotation_sources import read_annotations
 
 
 def voc_picture(name, folder):

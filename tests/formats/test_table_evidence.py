@@ -9,7 +9,7 @@ import pellucid
 import toys
 from formats import truth
 from pellucid import PellucidError
-from pellucid.formats.registry import read_annotations
+from pellucid.formats.annotation_sources import read_annotations
 
 
 def table(tmp_path, header, rows, name="a.csv"):

@@ -24,12 +24,12 @@ from pellucid.core.errors import PellucidError
 from pellucid.core.outlines import parse_outline
 from pellucid.core.tables import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
 from pellucid.export.datasets import export_view
+from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.registry import (
     PREDICTION_WRITERS,
     WRITERS,
-    read_annotations,
-    read_predictions,
 )
 from pellucid.formats.writers.export_data import ExportData
 

@@ -15,10 +15,11 @@ from pellucid.evaluation.coco_metrics import (
     image_id_ranks,
 )
 from pellucid.evaluation.sorting import counting_sort, sort_runs_by_score
+from pellucid.formats.annotation_sources import read_annotations
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import create_read_options
-from pellucid.formats.registry import read_annotations, read_predictions
 from pellucid.ingest.annotation_boxes import settle_boxes
 from pellucid.ingest.annotations import find_image_folder
 from pellucid.ingest.box_scaling import scale_annotations

@@ -17,8 +17,8 @@ from pellucid.evaluation.coco_metrics import CocoMetrics, coco_metrics
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import ParsedPredictions, create_images
 from pellucid.formats.mask_arrays import encode_mask_arrays
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import create_read_options
-from pellucid.formats.registry import read_predictions
 from pellucid.ingest.coco_eval import build_coco_inputs
 from pellucid.integrations.errors import InvalidBatchError
 from pellucid.integrations.tensors import to_numpy

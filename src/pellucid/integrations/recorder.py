@@ -23,8 +23,8 @@ from pellucid.core.tables import Float64Array, string_column
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.mask_arrays import encode_mask_arrays
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import create_read_options
-from pellucid.formats.registry import read_predictions
 from pellucid.formats.tabular.dataframes import zip_detections
 from pellucid.integrations.errors import (
     InvalidBatchError,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference
-from pellucid.formats.registry import contains_predictions
+from pellucid.formats.prediction_sources import contains_predictions
 from pellucid.ingest.checks import duplicate_box_notes, duplicate_image_notes, image_file_notes
 from pellucid.ingest.errors import AnnotationsMissingError, ValuesPerSourceError
 from pellucid.project.version import Version

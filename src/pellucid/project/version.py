@@ -26,8 +26,8 @@ from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.evaluation.metrics import Metrics
 from pellucid.evaluation.thresholds import Threshold
 from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import create_read_options
-from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import duplicate_box_notes
 from pellucid.ingest.concept_map import map_concepts
 from pellucid.ingest.concept_selection import ConceptSelection, create_selection

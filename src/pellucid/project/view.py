@@ -21,9 +21,9 @@ from pellucid.core.tables import (
     empty_annotation_table,
     empty_image_table,
 )
+from pellucid.formats.annotation_sources import read_annotations as read_source
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.probe import create_read_options
-from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.duplicates import DuplicatePair
 from pellucid.images.embedding_model import EmbeddingModel
 from pellucid.ingest.annotations import (

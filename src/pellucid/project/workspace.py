@@ -13,10 +13,10 @@ from typing import Any
 from pellucid._version import __version__
 from pellucid.core.tables import Kind, Split
 from pellucid.core.urls import is_remote
+from pellucid.formats.annotation_sources import read_annotations
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.probe import create_read_options
-from pellucid.formats.registry import read_annotations
 from pellucid.ingest.concept_selection import create_selection
 from pellucid.project.errors import ViewExistsError, ViewNotFoundError
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
