@@ -7,7 +7,7 @@ NODE := $(CURDIR)/$(VENV)/node
 DEMO := build/demo.pellucid
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test coverage test-all test-slow test-tools test-lowest docs check format bench soak types lock chromium nginx clean
+.PHONY: demo test coverage test-all test-slow test-tools test-lowest docs check format bench soak fuzz types lock chromium nginx clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
@@ -80,6 +80,12 @@ SOAK ?= 3600
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)
 
+# Coverage-guided fuzzing of every reader, then of the kernel under sanitizers, for an hour each;
+# FUZZ=60 makes it a minute. The inputs that reach new code are kept in tests/fuzzing/corpus.
+FUZZ ?= 3600
+fuzz: $(VENV)/.fuzz
+	PYTHONPATH=tests $(VENV)/fuzz/bin/python -m fuzzing $(FUZZ)
+
 # The page's types from the server's OpenAPI schema; a test fails when they are out of date.
 types: $(VENV)/.dev $(VENV)/.web
 	$(BIN)/python tests/openapi.py > web/openapi.json
@@ -97,6 +103,8 @@ lock: $(UV)
 	  --group docs -c requirements/dev.txt -o requirements/docs.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group tools -o requirements/tools.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --group fuzz -c requirements/run.txt -o requirements/fuzz.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group trackers -c requirements/run.txt -o requirements/trackers.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
@@ -133,6 +141,12 @@ $(VENV)/.trackers: $(VENV)/.run requirements/trackers.txt
 	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/trackers
 	$(UV) pip install -q --python $(VENV)/trackers/bin/python --require-hashes -r requirements/run.txt -r requirements/trackers.txt
 	$(UV) pip install -q --python $(VENV)/trackers/bin/python --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.fuzz: $(VENV)/.run requirements/fuzz.txt
+	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/fuzz
+	$(UV) pip install -q --python $(VENV)/fuzz/bin/python --require-hashes -r requirements/run.txt -r requirements/fuzz.txt
+	$(UV) pip install -q --python $(VENV)/fuzz/bin/python --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/.jupyter: $(VENV)/.run requirements/jupyter.txt

@@ -28,9 +28,11 @@ ABI_VERSION = 3
 """ABI version of the native functions; a library with another version is not used. See order.c."""
 
 
-def load_library() -> ctypes.CDLL | None:
-    """Load the library next to this file; None if it was not built or does not fit this machine."""
-    path = os.path.join(os.path.dirname(__file__), "kernel.so")
+BUILT_LIBRARY = os.path.join(os.path.dirname(__file__), "kernel.so")
+
+
+def load_library(path: str = BUILT_LIBRARY) -> ctypes.CDLL | None:
+    """Load the compiled kernel; None if it was not built or does not fit this machine."""
     try:
         native = ctypes.CDLL(path)
         if native.kernel_version() != ABI_VERSION:

@@ -41,12 +41,7 @@ int measure_masks(int64_t first, int64_t last, const uint8_t *text, const int64_
         own[2] = right < 0 ? 0 : (double)(right - left + 1);
         own[3] = right < 0 ? 0 : (double)(bottom - top + 1);
         area[row] = (double)total;
-        pixels[row] = used ? edges[used - 1] : 0;
-        for (int64_t edge = 0; edge < used; edge++)
-            if (edges[edge] < (edge ? edges[edge - 1] : 0))
-                pixels[row] = -1;
-        if (start[row + 1] > start[row] && (text[start[row + 1] - 1] - 48) & 0x20)
-            pixels[row] = -1;
+        pixels[row] = used ? edges[used - 1] : start[row + 1] > start[row] ? -1 : 0;
     }
     free(edges);
     return 0;

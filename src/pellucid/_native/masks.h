@@ -18,25 +18,34 @@ typedef struct {
     const double *box, *area, *corners;
 } Shapes;
 
+/* No mask has more pixels. Longer run lengths are unreadable, so that no sum of them overflows. */
+#define MOST_PIXELS ((int64_t)1 << 52)
+
 /* Decode a mask into the pixels at which background and object change, counted down the columns. edges: room for as many numbers
-   as the text has bytes. Returns how many there are: runs of the object lie between an even edge and the odd one after it. */
+   as the text has bytes. Returns how many there are: runs of the object lie between an even edge and the odd one after it. 0 if the
+   run lengths are unreadable: the text ends within a number, or a number is negative or too large. */
 static inline int64_t decode_edges(const uint8_t *text, int64_t begin, int64_t end, int64_t *edges)
 {
     int64_t used = 0, position = 0, counts[3] = {0, 0, 0}; /* of the last three runs, in turn */
+    if (begin < end && (text[end - 1] - 48) & 0x20)
+        return 0;
     while (begin < end) {
         int64_t count = 0;
         int shift = 0, more = 1;
         while (more && begin < end) {
             int digit = text[begin++] - 48;
-            if (shift < 60)
-                count |= (int64_t)(digit & 0x1f) << shift;
+            if (shift > 55)
+                return 0;
+            count |= (int64_t)(digit & 0x1f) << shift;
             more = digit & 0x20;
             shift += 5;
-            if (!more && (digit & 0x10) && shift < 60)
-                count |= -((int64_t)1 << shift);
+            if (!more && (digit & 0x10))
+                count -= (int64_t)1 << shift;
         }
         if (used > 2)
             count += counts[(used - 2) % 3];
+        if (count < 0 || count > MOST_PIXELS || position + count > MOST_PIXELS)
+            return 0;
         counts[used % 3] = count;
         edges[used++] = position += count;
     }

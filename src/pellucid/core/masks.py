@@ -29,6 +29,9 @@ ROWS_PER_COPY = 1 << 16
 """Masks copied at a time without the kernel, to keep temporary arrays small."""
 FIRST_DIGIT = ord("0")
 DIGIT_BITS = 5
+LAST_SHIFT = 55
+MOST_PIXELS = 1 << 52
+"""No mask has more. Numbers above are unreadable, so that the kernel's 64 bits hold every sum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +122,15 @@ def no_masks(count: int) -> Masks:
 def decode_counts(text: str | bytes) -> list[int]:
     """The run lengths of COCO's compressed encoding: base-32 digits from the character `0` on,
     lowest first, with a continuation bit; from the fourth run on, differences to the run before
-    the last. Empty if the text ends within a number."""
+    the last. Empty if they are unreadable: the text ends within a number, or a number is negative
+    or too large."""
     digits = text.encode("latin-1", "replace") if isinstance(text, str) else text
     counts: list[int] = []
-    position = 0
+    position = pixels = 0
     while position < len(digits):
         count, shift, has_more = 0, 0, True
         while has_more:
-            if position >= len(digits):
+            if position >= len(digits) or shift > LAST_SHIFT:
                 return []
             digit = digits[position] - FIRST_DIGIT
             count |= (digit & 0x1F) << shift
@@ -135,7 +139,11 @@ def decode_counts(text: str | bytes) -> list[int]:
             shift += DIGIT_BITS
             if not has_more and digit & 0x10:
                 count |= -1 << shift
-        counts.append(count + (counts[-2] if len(counts) > 2 else 0))
+        count += counts[-2] if len(counts) > 2 else 0
+        pixels += count
+        if count < 0 or pixels > MOST_PIXELS:
+            return []
+        counts.append(count)
     return counts
 
 

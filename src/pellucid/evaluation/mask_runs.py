@@ -147,9 +147,9 @@ def measure_masks(masks: Masks) -> MaskMeasures:
     for row in range(len(masks)):
         counts = decode_counts(masks.counts(row))
         begins, ends = object_runs(counts)
-        is_readable = min(counts, default=-1) >= 0 or masks.start[row] == masks.start[row + 1]
+        is_readable = len(counts) > 0 or masks.start[row] == masks.start[row + 1]
         pixels[row] = sum(counts) if is_readable else -1
-        if len(begins):
+        if len(begins) and masks.height[row] > 0:
             box[row] = box_around(begins, ends, int(masks.height[row]))
             area[row] = (ends - begins).sum()
     return MaskMeasures(box, area, pixels)
