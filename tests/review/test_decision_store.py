@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -41,7 +42,7 @@ def test_row_round_trips(engine, name):
     store = DecisionStore(engine(), name)
     (row,) = store.append("view", [kept])
     (found,) = DecisionStore(engine(), name).read("view")
-    assert vars(found) == {**vars(kept), "id": row}
+    assert found == replace(kept, id=row)
     assert DecisionStore(engine(), name).read("other view") == []
     assert DecisionStore(engine(), "other").read("view") == []
 

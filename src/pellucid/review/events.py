@@ -28,7 +28,7 @@ VERDICT_ACTIONS: tuple[Action, ...] = (*EDIT_ACTIONS, "confirm", "unsure")
 REVERSAL_ACTIONS: tuple[Action, ...] = ("revert", "undo", "redo")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """One annotation as stated by a reviewer. box: [left, top, width, height] in pixels, None
     outside detection · value: `positive`; in tagging also `negative` or `unknown` · outline: a
@@ -40,7 +40,7 @@ class Label:
     outline: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One row of the decision log.
 

@@ -8,6 +8,7 @@ once.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -380,22 +381,23 @@ def decode_decision(record: Sequence[Any]) -> Decision:
         corrected,
     ) = record
     box_values = json.loads(box)
+    # The decisions of a view stay in memory, and most of their texts recur.
     return Decision(
         int(decision_id),
         at,
-        who,
+        sys.intern(who),
         batch,
         action,
-        image,
-        content,
-        stamp,
-        concept,
+        sys.intern(image),
+        sys.intern(content),
+        sys.intern(stamp),
+        sys.intern(concept),
         side,
         None if box_values is None else tuple(box_values),
         decode_labels(before),
         decode_labels(after),
         reason,
-        version,
+        sys.intern(version),
         None if reverts is None else int(reverts),
         int(nth),
         bool(corrected),
