@@ -111,7 +111,7 @@ def test_demo_is_served(demo):
 def test_workspace_constructed_directly_is_served(tmp_path):
     program = (
         "import sys, pellucid; from pellucid import Workspace; "
-        "Workspace(sys.argv[1]).serve(port=0, browser=False, ready=print)"
+        "Workspace(sys.argv[1]).serve(port=0, browser=False)"
     )
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", program, str(tmp_path / "w")],

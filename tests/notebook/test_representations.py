@@ -76,7 +76,7 @@ def test_long_lists_say_what_is_left_out():
 
 def test_serving_inside_an_event_loop(version):
     async def notebook():
-        server = version.view.workspace.serve(port=0, browser=False, ready=lambda url: None)
+        server = version.view.workspace.serve(port=0, browser=False, ready=lambda url, role: None)
         try:
             assert server.is_running
             assert server.url in server._repr_html_()

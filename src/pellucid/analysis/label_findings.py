@@ -161,14 +161,14 @@ def describe_labels(evaluation: Evaluation, split: int, likely: LikelyErrors, ga
         filters = ("cause:background", *filters)
     problem = "wrong" if is_relabelled else "missing"
     noun = "label" if count == 1 else "labels"
-    where = ", apart from those beside an annotation" if evaluation.kind == "detection" else ""
+    left_out = " (without those beside an annotation)" if evaluation.kind == "detection" else ""
     return Finding(
         "wrong_labels" if is_relabelled else "missing_labels",
         "now",
         f"{count:,} {noun} of '{concept}' {'is' if count == 1 else 'are'} likely {problem}: "
         f"false positives scored {lowest:.3g} or higher",
-        f"{likely.matches:,} of {likely.matches + count:,} predictions at these scores match{where}"
-        f", and the share that matches stops rising below 1 (p = {likely.fit.p_value:.2g})",
+        f"{likely.matches:,} of {likely.matches + count:,} predictions at these scores match"
+        f"{left_out}; the share that matches levels off below 1 (p = {likely.fit.p_value:.2g})",
         Gain(gain, assumption=f"if these labels are {problem}"),
         count,
         concept,

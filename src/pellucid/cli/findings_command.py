@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import Split
 
 if TYPE_CHECKING:
+    from pellucid.browse.query import ListQuery
     from pellucid.results.findings import Findings
 
 
@@ -60,10 +62,10 @@ def findings_command(
     if as_json:
         print_json(findings.document)
     else:
-        print_findings(view, findings)
+        print_findings(workspace, view, findings)
 
 
-def print_findings(view: str, findings: Findings) -> None:
+def print_findings(workspace: str, view: str, findings: Findings) -> None:
     from pellucid.analysis.findings import FINDING_GROUPS, describe_gain
 
     click.echo(f"{view} {findings.version}, {findings.split}")
@@ -74,10 +76,27 @@ def print_findings(view: str, findings: Findings) -> None:
         for finding in members:
             gain = describe_gain(finding.gain)
             click.echo(f"  {finding.sentence}{f': {gain}' if gain else ''}")
-            click.echo(f"    {finding.evidence}. {finding.action}.")
+            click.echo(f"    {finding.evidence[:1].upper()}{finding.evidence[1:]}.")
+            if finding.query is None:
+                click.echo(f"    {finding.action}.")
+            else:
+                target = [workspace, view, findings.version]
+                click.echo(f"    {finding.action}: {gallery_command(target, finding.query)}")
     if not findings.findings:
         click.echo("\nNothing significant is wrong.")
     if findings.not_found:
         click.echo("\nLooked for and not found")
         for text in findings.not_found:
             click.echo(f"  {text}")
+
+
+def gallery_command(target: list[str], query: ListQuery) -> str:
+    """The command that lists the items of a query. target: workspace, view and version."""
+    words = ["pellucid", "gallery", *target, "--tab", query.tab, "--split", query.split]
+    if query.concept is not None:
+        words += ["--concept", query.concept]
+    if query.order != "score":
+        words += ["--order", query.order]
+    for clause in query.filters:
+        words += ["--only", clause]
+    return shlex.join(words)

@@ -40,8 +40,9 @@ def mcp_command(workspace: str, may_write: bool) -> None:
     create_protocol_server(pellucid.open(workspace), may_write).run("stdio")
 
 
-def print_address(url: str) -> None:
-    click.echo(f"Pellucid is running at {url} (press Ctrl+C to stop)", err=True)
+def print_address(url: str, role: str) -> None:
+    note = f"role {role}; press Ctrl+C to stop" if "?token=" in url else "press Ctrl+C to stop"
+    click.echo(f"Pellucid is running at {url} ({note})", err=True)
 
 
 @click.command(name="serve")

@@ -250,15 +250,15 @@ class Workspace:
         host: str = "127.0.0.1",
         port: int | None = None,
         browser: bool = True,
-        ready: Callable[[str], None] | None = None,
+        ready: Callable[[str, str], None] | None = None,
         **access: Any,
     ) -> Any:
         """Serve the gallery until interrupted. In a notebook, or wherever an event loop runs, serve
         in the background and return a server with `url` and `stop()`.
 
-        port: None for 7860 or a free one, 0 for any free one. ready: called with the URL. access:
-        authentication and authorization: `role`, `who_header`, `proxies`, `owners`, `log` (see
-        docs/security.md).
+        port: None for 7860 or a free one, 0 for any free one. ready: called with each URL and the
+        role of those who open it. access: authentication and authorization: `role`, `who_header`,
+        `proxies`, `owners`, `log` (see docs/security.md).
         """
         # By name, as the server builds on this package.
         serving = import_module("pellucid.server.serving")

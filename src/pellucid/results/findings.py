@@ -41,6 +41,8 @@ from pellucid.results.version_comparison import ConceptChange, VersionComparison
 
 MIN_GAIN = 3
 """Fewest errors that moving a threshold, or a slice, must be worth."""
+LARGEST_SLICE = 0.75
+"""Share of the items above which a slice is no finding: the few others are the exception."""
 MAX_SLICES = 24
 """Slices that are looked at, of those with most errors in excess."""
 MIN_FLOOR_PREDICTIONS = 100
@@ -108,7 +110,7 @@ def find_problems(
     detectors: list[tuple[list[Finding], str]] = [
         (
             label_findings(evaluation, index, thresholds),
-            "No likely errors of the annotations, where there are predictions enough to tell: the "
+            "No likely errors of the annotations: where there are enough predictions to tell, the "
             "share that matches keeps rising with the score"
             if evaluation.has_scores
             else "",
@@ -277,12 +279,12 @@ def slice_findings(
     results: ExaminedResults, slices: list[ErrorSlice], split: Split
 ) -> list[Finding]:
     """Slices with significantly more errors, those with most errors in excess first. Left out are
-    those that hold most of the items, where the rest is the exception, and those whose errors are
-    mostly those of a slice before them."""
+    those that hold nearly all of the items, where the rest is the exception, and those whose errors
+    are mostly those of a slice before them."""
     worse = [
         (round(found.errors - found.items * found.elsewhere), found)
         for found in slices
-        if found.rate > found.elsewhere and found.items <= found.population_items / 2
+        if found.rate > found.elsewhere and found.items <= LARGEST_SLICE * found.population_items
     ]
     worse.sort(key=lambda pair: -pair[0])
     explained: dict[str, set[int]] = {"extra": set(), "missing": set()}

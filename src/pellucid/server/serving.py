@@ -46,6 +46,7 @@ class AccessOptions:
 
 TOKEN_VARIABLES = ("PELLUCID_OWNER_TOKEN", "PELLUCID_TOKEN")
 MIN_TOKEN_LENGTH = 16
+EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 def auth_policy(host: str, access: AccessOptions) -> AuthPolicy:
@@ -69,12 +70,12 @@ def serve(
     host: str,
     port: int | None,
     open_browser: bool,
-    on_ready: Callable[[str], None] | None,
+    on_ready: Callable[[str, Role], None] | None,
     access: AccessOptions | None = None,
 ) -> BackgroundServer | None:
     """Serve until interrupted; where an event loop runs already (in a notebook), serve in a thread
-    and return at once. The URL is announced once the server is ready; on a network, one URL with a
-    token for each role."""
+    and return at once. The URL is announced once the server is ready, with the role of those who
+    open it; on a network, one URL with a token for each role."""
     listener = listen(host, port)
     configure_allocator()
     with suppress(PellucidError):  # a damaged version is reported when it is requested
@@ -82,18 +83,19 @@ def serve(
     access = access or AccessOptions()
     policy = auth_policy(host, access)
     app = create_app(workspace, auth_policy=policy, request_metrics=RequestMetrics(access.log))
-    url_host = f"[{host}]" if ":" in host else host
-    base_url = f"http://{url_host}:{listener.getsockname()[1]}/"
-    urls = [f"{base_url}?token={access_token}" for access_token in policy.tokens] or [base_url]
+    base_url = f"http://{reachable_host(host)}:{listener.getsockname()[1]}/"
+    roles = {f"{base_url}?token={token}": role for token, role in policy.tokens.items()}
+    roles = roles or {base_url: policy.role}
+    url = next(iter(roles))
     is_ready = threading.Event()
 
     class AnnouncingServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            for url in urls:
-                (on_ready or print)(url)
+            for address, role in roles.items():
+                on_ready(address, role) if on_ready else print(address)
             if open_browser:
-                threading.Thread(target=webbrowser.open, args=[urls[0]], daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
             is_ready.set()
 
     server = AnnouncingServer(server_config(app))
@@ -101,10 +103,18 @@ def serve(
         thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
         thread.start()
         is_ready.wait()
-        return BackgroundServer(urls[0], server, thread)
+        return BackgroundServer(url, server, thread)
     with graceful_shutdown():
         server.run(sockets=[listener])
     return None
+
+
+def reachable_host(host: str) -> str:
+    """The host name for others' browsers: this machine's name where the server listens on every
+    address."""
+    if host in EVERY_ADDRESS:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def server_config(app: FastAPI) -> uvicorn.Config:

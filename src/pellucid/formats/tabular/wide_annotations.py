@@ -106,10 +106,12 @@ def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
         )
         return is_positive, np.ones(is_positive.shape, bool), [note]
     notes = []
-    for is_unknown, name in ((is_minus, "-1"), (is_empty, "empty")):
-        if count := int(is_unknown.sum()):
-            cells = format_count(count, "cell")
-            notes.append(Note("unknown_labels", f"{cells} of {name}: read as unknown", count))
+    if count := int(is_minus.sum()):
+        cells = format_count(count, "cell")
+        notes.append(Note("unknown_labels", f"{cells} with -1 read as unknown", count))
+    if count := int(is_empty.sum()):
+        cells = format_count(count, "empty cell")
+        notes.append(Note("unknown_labels", f"{cells} read as unknown", count, "info"))
     return is_positive, ~is_minus & ~is_empty, notes
 
 
