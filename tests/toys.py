@@ -14,7 +14,7 @@ from PIL import Image
 
 import pellucid
 from pellucid.browse.query import ListQuery
-from pellucid.cli import main
+from pellucid.cli.main import main
 
 
 def picture(path, width=64, height=48, mode="RGB", colour=None, **options):

@@ -1,5 +1,15 @@
-"""`python -m pellucid`."""
+"""The command `pellucid`, also as `python -m pellucid`."""
 
-from pellucid.cli.main import main
 
-main()
+def main() -> None:
+    """Run the command line. See pellucid.cli.main."""
+    from pellucid.cli.interruption import exit_at_once
+
+    exit_at_once()
+    from pellucid.cli.main import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -43,11 +43,37 @@ def test_before_a_workspace_exists(files, words, status, answer):
         (("metrics", "w", "panels", "yolo4"), 3, "Did you mean 'yolo-4'?"),
         (("gallery", "w", "panels", "yolo-4", "--tab", "all", "--concept", "dogs"), 3, "'dog'?"),
         (("metrics", "w", "panels", "yolo-4", "--split", "train"), 2, "training"),
+        (("metrics", "w", "panels", "yolo-4", "--split", "validaton"), 2, "'validation'?"),
+        (("thresholds", "w", "panels", "yolo-4", "--objective", "f2"), 2, "f1"),
+        (("metrics", "w", "panels", "yolo-44"), 3, "Did you mean 'yolo-4'?"),
+        (("metrics", "panels", "w", "yolo-4"), 2, "'w' is a workspace: give it first"),
+        (("metrics", "w", "yolo-4", "panels"), 2, "'panels' is a view: give it second"),
+        (("compare", "w", "yolo-4", "yolo-5", "panels"), 2, "'panels' is a view: give it second"),
+        (("predictions", "scores.csv", "w", "panels", "m"), 2, "'w' is a workspace"),
+        (("add", "new", "w", "tags.csv"), 2, "'w' is a workspace: give it first"),
+        (
+            ("compare", "w", "panels", "yolo-4", "yolo-4", "--fail-on", "ap", "--tolerance", "5"),
+            2,
+            "5 accepts any drop of ap",
+        ),
+        (
+            ("compare", "w", "panels", "yolo-4", "yolo-4", "--tolerance", "fp=5"),
+            2,
+            "needs --fail-on fp",
+        ),
+        (
+            ("predictions", "w", "panels", "m", "mixed.csv", "--concepts", "dog"),
+            3,
+            "no concept 'dog' in the file",
+        ),
+        (("predictions", "w", "panels", "m", "other.csv"), 3, "--map 'tvs=TV' --map 'dogs=dog'"),
     ],
 )
 def test_in_a_workspace(files, words, status, answer):
     assert cli(files, "add", "w", "panels", "tags.csv")[0] == 0
     assert cli(files, "predictions", "w", "panels", "yolo-4", "scores.csv")[0] == 0
+    toys.write(files / "other.csv", "image,concept,score\na.png,tvs,0.9\nb.png,dogs,0.8\n")
+    toys.write(files / "mixed.csv", "image,concept,score\na.png,TV,0.9\nb.png,dogs,0.8\n")
     returned, message = cli(files, *words)
     assert (returned, answer in message) == (status, True), message
 
@@ -78,3 +104,41 @@ def test_an_exported_page_is_replaced_with_force_alone(files):
     assert (status, "no exported page" in message) == (3, True)
     assert (files / "tags.csv").read_text().startswith("image,concept")
     assert not list(files.glob(".*.tmp")), "nothing is left behind"
+
+
+def test_export_of_what_has_a_property(files):
+    toys.write(files / "sites.csv", "image,concept,site\na.png,TV,north\nb.png,dog,south\n")
+    cli(files, "add", "w", "v", "sites.csv")
+    cli(files, "predictions", "w", "v", "m", "scores.csv")
+    export = ("export", "w", "v", "--version", "m", "--format", "csv")
+    north = ("--only", "where:site=north")
+    for what in ("annotations", "predictions"):
+        output = files / f"{what}.csv"
+        assert cli(files, *export, "--what", what, "--output", output, *north)[0] == 0
+        assert ("a.png" in output.read_text(), "b.png" in output.read_text()) == (True, False)
+    tab = ("--what", "gallery", "--tab", "all", "--output", files / "items.csv")
+    assert cli(files, *export, *tab, "--only", "score:0.85..")[0] == 0
+    assert "b.png" not in (files / "items.csv").read_text()
+    for what, clause in (("thresholds", "where:site=north"), ("predictions", "where:site=west")):
+        path = files / "none.csv"
+        status, message = cli(files, *export, "--what", what, "--output", path, "--only", clause)
+        assert status in (2, 3), message
+        assert not path.exists()
+
+
+def test_a_closed_output_does_not_hide_the_gate(files):
+    import subprocess
+    import sys
+
+    cli(files, "add", "w", "v", "tags.csv")
+    rows = [
+        "image,concept,score",
+        *(f"{name},{concept},0.9" for name in ("a.png", "b.png") for concept in ("TV", "dog")),
+    ]
+    toys.write(files / "worse.csv", "\n".join(rows))
+    cli(files, "predictions", "w", "v", "good", "scores.csv")
+    cli(files, "predictions", "w", "v", "bad", "worse.csv")
+    gate = f'"{sys.executable}" -m pellucid compare w v good bad --fail-on precision'
+    script = f"set -o pipefail; {gate} | true"
+    ended = subprocess.run(["bash", "-c", script], cwd=files, capture_output=True, check=False)
+    assert ended.returncode == 4, ended.stderr

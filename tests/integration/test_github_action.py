@@ -88,6 +88,8 @@ def test_a_worse_candidate_fails_with_a_summary_and_a_report(action, data):
     assert done.returncode == 4, done.stderr
     assert "Gate failed: all concepts: errors 0 → 20" in summary
     assert outputs == "verdict=worse\n"
+    assert "20 annotations that the baseline found and the candidate does not" in summary
+    assert " in 19.png" in summary
     report = (data / action["inputs"]["report"]["default"]).read_text()
     assert "data:image/" in report, "the report shows what broke"
 
@@ -100,6 +102,24 @@ def test_a_better_candidate_passes(action, data):
     assert done.returncode == 0, done.stderr
     assert "better: 20 → 0 errors" in summary
     assert outputs == "verdict=better\n"
+
+
+def test_two_uses_in_a_job(action, data):
+    runs = [
+        run_step(
+            action,
+            data,
+            **INPUTS,
+            baseline="good.json",
+            candidate="bad.json",
+            report=name,
+            tolerance=tolerance,
+        )
+        for name, tolerance in (("first.html", "errors=30"), ("second.html", "errors=5"))
+    ]
+    assert [done.returncode for done, *_ in runs] == [0, 4], [done.stderr for done, *_ in runs]
+    assert (data / "first.html").is_file()
+    assert (data / "second.html").is_file()
 
 
 def test_wrong_input_is_no_failed_gate(action, data):

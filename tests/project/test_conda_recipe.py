@@ -21,4 +21,4 @@ def test_recipe_is_that_of_the_source_distribution(tmp_path):
     assert len(recipe["source"]["sha256"]) == 64
     assert len(recipe["requirements"]["run"]) == len(project["dependencies"]) + 1
     assert "python-duckdb >=2.0" in recipe["requirements"]["run"]
-    assert recipe["build"]["entry_points"] == ["pellucid = pellucid.cli:main"]
+    assert recipe["build"]["entry_points"] == ["pellucid = pellucid.__main__:main"]

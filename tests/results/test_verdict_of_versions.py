@@ -121,15 +121,15 @@ def test_each_criterion_of_the_gate(pair):
     comparison, metrics = a.compare(b), (a.metrics(), b.metrics())
     back, mirrored = b.compare(a), metrics[::-1]
     for criterion in ("errors", "ap", "f1"):
-        failures = check_gate(comparison, *metrics, [criterion])
+        failures = check_gate(comparison, *metrics, {criterion: 0})
         assert failures[0].concept is None, criterion
-        assert [f.concept for f in check_gate(back, *mirrored, [criterion])][:1] != [None]
+        assert [f.concept for f in check_gate(back, *mirrored, {criterion: 0})][:1] != [None]
     drop = metrics[0].overall.micro_f1 - metrics[1].overall.micro_f1
-    overall = [f for f in check_gate(comparison, *metrics, ["f1"], drop) if f.concept is None]
+    overall = [f for f in check_gate(comparison, *metrics, {"f1": drop}) if f.concept is None]
     assert overall == [], "the tolerance is inclusive"
     rise = comparison.overall.errors.increase
-    assert check_gate(comparison, *metrics, ["errors"], rise) == []
-    assert check_gate(comparison, *metrics, ["errors"], rise - 1)[0].after > 0
+    assert check_gate(comparison, *metrics, {"errors": rise}) == []
+    assert check_gate(comparison, *metrics, {"errors": rise - 1})[0].after > 0
 
 
 def compare_cli(view, *options):

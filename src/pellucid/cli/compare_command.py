@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pellucid.analysis.gate_criteria import CRITERIA, Criterion, validate_tolerances
 from pellucid.cli.console import (
     IMAGE_FILTER_OPTION,
     JSON_OPTION,
@@ -15,11 +20,9 @@ from pellucid.cli.console import (
     open_version,
     print_json,
     print_table,
-    reject_nan,
 )
 from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import Split
-from pellucid.results.release_gate import CRITERIA, Criterion
 
 if TYPE_CHECKING:
     from pellucid.results.release_gate import GateFailure
@@ -27,6 +30,53 @@ if TYPE_CHECKING:
 
 GATE_FAILED = 4
 """Exit status of a comparison that a gate fails on."""
+
+
+class ToleranceType(click.ParamType):  # type: ignore[type-arg]
+    """`X`, or `CRITERION=X`, as a pair of the criterion (None for all) and the tolerance."""
+
+    name = "[CRITERION=]X"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[Criterion | None, float]:
+        name, separator, number = value.rpartition("=")
+        criterion = next((known for known in CRITERIA if known == name.strip()), None)
+        if separator and criterion is None:
+            self.fail(f"'{name}' is not one of {', '.join(CRITERIA)}", parameter, context)
+        try:
+            tolerance = float(number)
+        except ValueError:
+            tolerance = math.nan
+        if not 0 <= tolerance < math.inf:
+            self.fail(f"'{number}'; expected a number of 0 or more", parameter, context)
+        return criterion, tolerance
+
+
+def tolerances_by_criterion(
+    criteria: Sequence[Criterion], tolerances: Sequence[tuple[Criterion | None, float]]
+) -> dict[Criterion, float]:
+    """The tolerance of each criterion of the gate. Raises ToleranceError, UsageError."""
+    common = [tolerance for criterion, tolerance in tolerances if criterion is None]
+    accepted = dict.fromkeys(criteria, common[-1] if common else 0.0)
+    for criterion, tolerance in tolerances:
+        if criterion is not None and criterion not in accepted:
+            raise click.UsageError(f"--tolerance {criterion}=... needs --fail-on {criterion}.")
+        if criterion is not None:
+            accepted[criterion] = tolerance
+    validate_tolerances(accepted)
+    return accepted
+
+
+@contextmanager
+def closed_output_ignored() -> Iterator[None]:
+    """Go on if the reader of the output is gone (`| head`), so that the exit status says whether
+    the gate passed."""
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich replaces the one by the other
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.command(name="compare")
@@ -48,12 +98,11 @@ GATE_FAILED = 4
 @click.option("--fail-on-regression", is_flag=True, help="The same as --fail-on errors.")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
-    callback=reject_nan,
-    default=0.0,
-    show_default=True,
-    metavar="X",
-    help="Rise in errors, or drop of a figure (0 to 1), that --fail-on accepts.",
+    "tolerances",
+    type=ToleranceType(),
+    multiple=True,
+    help="Rise in errors, or drop of a figure (0 to 1), that --fail-on accepts: for every "
+    "criterion, or for one (CRITERION=X). Repeatable. [default: 0]",
 )
 @click.option(
     "--markdown",
@@ -78,13 +127,14 @@ def compare_command(
     only: tuple[str, ...],
     criteria: tuple[Criterion, ...],
     fail_on_regression: bool,
-    tolerance: float,
+    tolerances: tuple[tuple[Criterion | None, float], ...],
     markdown: str | None,
     junit: str | None,
     as_json: bool,
 ) -> None:
     """Compare the candidate B with the baseline A on the images evaluated in both: errors that B
     fixed and introduced, and whether it is better."""
+    from pellucid.browse.query import ListQuery
     from pellucid.export.comparison_reports import append_markdown, format_junit
     from pellucid.results.release_gate import check_gate, shared_metrics
     from pellucid.storage.files import replace_file
@@ -92,24 +142,27 @@ def compare_command(
     results_a, results_b = (
         point.results(open_version(workspace, view, version)).on_images(only) for version in (a, b)
     )
-    comparison = results_a.compare(results_b, split)
     if fail_on_regression:
         criteria = (*criteria, "errors")
+    accepted = tolerances_by_criterion(criteria, tolerances)
+    comparison = results_a.compare(results_b, split)
     failures: list[GateFailure] = []
-    if criteria:
+    if accepted:
         metrics = shared_metrics(results_a, results_b, split)
-        failures = check_gate(comparison, *metrics, tuple(dict.fromkeys(criteria)), tolerance)
+        failures = check_gate(comparison, *metrics, accepted)
     for path in (markdown, junit):
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     if junit:
         replace_file(Path(junit), format_junit(comparison, failures).encode())
     if markdown:
-        append_markdown(markdown, comparison, failures)
-    if as_json:
-        print_json(comparison.document)
-    else:
-        print_comparison(comparison)
+        query = ListQuery("extra", split, filters=(f"versus:{a}=broken",))
+        append_markdown(markdown, comparison, failures, results_b.gallery(query))
+    with closed_output_ignored():
+        if as_json:
+            print_json(comparison.document)
+        else:
+            print_comparison(comparison)
     for warning in comparison.warnings:
         click.echo(f"warning: {warning}", err=True)
     if failures:

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,22 +18,7 @@ if TYPE_CHECKING:
     from pellucid.project import Version
 
 
-class DebugGroup(click.Group):
-    """A group whose commands all have a --debug option, which `main` reads."""
-
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        cmd.params.append(
-            click.Option(
-                ["--debug"],
-                is_flag=True,
-                expose_value=False,
-                help="Show the traceback of an error.",
-            )
-        )
-        super().add_command(cmd, name)
-
-
-def exit_with_error(message: str, status: int, debug: bool) -> None:
+def exit_with_error(message: str, status: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
     click.echo(f"pellucid: {message}", err=True)

@@ -89,6 +89,13 @@ EXPORT_CONTENTS = (
     metavar="MB",
     help="Approximate maximum size (--html only).",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="CLAUSE",
+    help="Only items (of a gallery) or images (of annotations and predictions) with a property, "
+    "as in the commands gallery and metrics; repeatable.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing page (--html only).")
 @click.option("--against", metavar="V", help="Another version to compare with (--html only).")
 @ORDER_OPTION
@@ -108,6 +115,7 @@ def export_command(
     items: int,
     size: float,
     against: str | None,
+    only: tuple[str, ...],
     force: bool,
     order: Any,
     review: Any,
@@ -128,6 +136,8 @@ def export_command(
     selected_version = opened_view.version(version_name) if version_name else None
     with spinner(f"Writing {output}"):
         if html:
+            if only:
+                raise click.UsageError("--only does not apply to --html.")
             if selected_version is None:
                 raise click.UsageError("--html requires --version.")
             pellucid.export_html(
@@ -152,6 +162,7 @@ def export_command(
                         review,
                         point.corrected,
                         point.results(selected_version, concept) if selected_version else None,
+                        only,
                     ),
                 )
             )

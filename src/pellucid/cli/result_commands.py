@@ -119,10 +119,12 @@ def metrics_command(
     if as_json:
         print_json(document)
         return
+    headline = results.overall(split).headline
+    main_figures = ", ".join(f"{name} {figure_text(figure)}" for name, figure in headline)
     headings = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
     print_table(
-        f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images "
-        "evaluated",
+        f"{view} {version}, {split}: {main_figures}; {document['covered']:,} of "
+        f"{document['images']:,} images evaluated",
         headings,
         [
             [concept_entry[heading] for heading in headings]
@@ -134,7 +136,7 @@ def metrics_command(
     ]
     for label, figure in [*overall_figures(document["overall"]), *by_boundary]:
         if figure is not None:
-            click.echo(f"{label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
+            click.echo(f"{label}: {figure_text(figure)}")
 
 
 FIGURE_HEADINGS = ("images", "errors", "tp", "fp", "fn", "precision", "recall", "figure", "value")
@@ -163,6 +165,12 @@ def figure_rows(by_value: dict[str, Metrics]) -> list[list[Any]]:
             ]
         )
     return rows
+
+
+def figure_text(figure: int | float | None) -> str:
+    if figure is None:
+        return "undefined"
+    return f"{figure:,}" if isinstance(figure, int) else f"{figure:.4g}"
 
 
 def overall_figures(overall: dict[str, Any]) -> list[tuple[str, int | float | None]]:

@@ -101,6 +101,7 @@ class InvalidChoiceError(PellucidError):
     def __init__(self, option: str, choice: object, choices: Sequence[str]) -> None:
         super().__init__(
             f"invalid value '{choice}' for {option}. Expected one of: {', '.join(choices)}."
+            f"{suggestion_text(str(choice), choices)}"
         )
 
 

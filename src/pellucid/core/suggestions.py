@@ -32,7 +32,26 @@ def reduce_name(name: str) -> str:
     return letters
 
 
+def one_edit_away(name: str, names: Iterable[str]) -> str | None:
+    """The first of the names from which the name differs by one letter, two exchanged ones, or one
+    too many or too few; not by a number, which is meant."""
+    for candidate in names:
+        pairs = enumerate(zip(name, candidate, strict=False))
+        shorter = min(len(name), len(candidate))
+        prefix = next((index for index, (a, b) in pairs if a != b), shorter)
+        rest, wanted = name[prefix:], candidate[prefix:]
+        is_number = rest[:1].isdigit() or wanted[:1].isdigit()
+        is_exchanged = rest[:2] == wanted[1::-1] and rest[2:] == wanted[2:]
+        is_close = is_exchanged or wanted[1:] in (rest, rest[1:]) or wanted == rest[1:]
+        if is_close and not is_number and candidate != name:
+            return candidate
+    return None
+
+
 def suggestion_text(name: str, names: Iterable[str]) -> str:
     """` Did you mean 'panels'?`, or nothing if no name is close."""
+    names = list(names)
     close_name = closest_name(name, names)
+    if close_name is None and len(name) > 1:
+        close_name = one_edit_away(name, names)
     return "" if close_name is None else f" Did you mean '{close_name}'?"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from pellucid.core.tables import Annotations, Float64Array, Int64Array, Predictions
 from pellucid.evaluation.greedy_numpy import best_overlap_steps, overlapping_pairs
@@ -75,6 +74,8 @@ def best_pairs(
     predicted, row = np.unique(prediction, return_inverse=True)
     annotated, column = np.unique(annotation, return_inverse=True)
     gain = np.zeros((len(predicted), len(annotated)))
+    from scipy.optimize import linear_sum_assignment  # takes longer to import than all the rest
+
     gain[row, column] = similarity
     pair = np.full(gain.shape, -1, np.int64)
     pair[row, column] = np.arange(len(prediction))

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from pellucid.browse.items import Item
 from pellucid.results.release_gate import GateFailure
 from pellucid.results.version_comparison import (
     ConceptChange,
@@ -48,17 +49,26 @@ def change_cells(change: ConceptChange) -> list[int | float | str]:
 
 
 def append_markdown(
-    path: str | Path, comparison: VersionComparison, failures: Sequence[GateFailure]
+    path: str | Path,
+    comparison: VersionComparison,
+    failures: Sequence[GateFailure],
+    broken: Sequence[Item] = (),
 ) -> None:
-    """Append the report to a file, such as a CI job's summary, which may hold others already."""
+    """Append the report to a file, such as a CI job's summary, which may hold others already.
+    broken: see format_markdown."""
     with Path(path).open("a", encoding="utf-8") as stream:
         if stream.tell():
             stream.write("\n")
-        stream.write(format_markdown(comparison, failures))
+        stream.write(format_markdown(comparison, failures, broken))
 
 
-def format_markdown(comparison: VersionComparison, failures: Sequence[GateFailure] = ()) -> str:
-    """Markdown for a pull-request comment: the verdict and a table of changes, worst first."""
+def format_markdown(
+    comparison: VersionComparison,
+    failures: Sequence[GateFailure] = (),
+    broken: Sequence[Item] = (),
+) -> str:
+    """Markdown for a pull-request comment: the verdict and a table of changes, worst first.
+    broken: annotations that only the baseline found; the first of them are listed."""
     overall = comparison.overall
     state = ", with corrections" if comparison.corrected else ""
     summary = (
@@ -77,9 +87,22 @@ def format_markdown(comparison: VersionComparison, failures: Sequence[GateFailur
         summary,
         *(f"Gate failed: {markdown_text(failure.message)}." for failure in failures),
         markdown_table,
+        *([broken_list(broken)] if broken else []),
         *(f"Note: {markdown_text(warning)}." for warning in comparison.warnings),
     ]
     return "\n\n".join(paragraphs) + "\n"
+
+
+MAX_LISTED = 20
+
+
+def broken_list(items: Sequence[Item]) -> str:
+    """The first annotations that the candidate no longer finds, as a list that can be opened."""
+    shown = items[:MAX_LISTED]
+    lines = [f"- {markdown_text(item.concept)} in {markdown_text(item.image)}" for item in shown]
+    more = f", the first {len(shown)}" if len(items) > len(shown) else ""
+    title = f"{len(items):,} annotations that the baseline found and the candidate does not{more}"
+    return "\n".join([f"<details><summary>{title}</summary>", "", *lines, "", "</details>"])
 
 
 def markdown_cells(change: ConceptChange) -> list[str]:

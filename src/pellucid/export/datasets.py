@@ -44,6 +44,7 @@ from pellucid.formats.writers.table_writer import mask_missing, write_columns
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.results.gallery import Gallery
+from pellucid.results.image_filters import match_images
 from pellucid.results.results import Results, splits_with_images
 from pellucid.review.corrected import CorrectedView
 from pellucid.storage.manifests import Concept
@@ -74,7 +75,8 @@ EXPORT_TARGETS: tuple[ExportTarget, ...] = (
 class ExportOptions:
     """What to export. split: None for all · tab, concept, threshold, order, review: of a gallery ·
     corrected: use corrected annotations · results: of the version, at the thresholds and IoU to
-    export; None: its own."""
+    export; None: its own · only: clauses that the items of a gallery, or the images of annotations
+    and predictions, must satisfy."""
 
     split: Split | None = None
     tab: Tab = "missing"
@@ -84,6 +86,10 @@ class ExportOptions:
     review: ReviewFilter = "all"
     corrected: bool = False
     results: Results | None = None
+    only: tuple[str, ...] = ()
+
+
+FILTERED_TARGETS: tuple[ExportTarget, ...] = ("annotations", "predictions", "gallery")
 
 
 def export_view(
@@ -100,6 +106,8 @@ def export_view(
     path = Path(path)
     if target not in EXPORT_TARGETS:
         raise InvalidChoiceError("--what", target, EXPORT_TARGETS)
+    if options.only and target not in FILTERED_TARGETS:
+        raise ExportError(target, f"--only is for {', '.join(FILTERED_TARGETS)}")
     if target == "annotations":
         return write_format(
             WRITERS,
@@ -109,7 +117,8 @@ def export_view(
                 version,
                 options.split,
                 options.corrected,
-                keep_unannotated=view.kind == "classification" and format_name in TABLE_FORMATS,
+                view.kind == "classification" and format_name in TABLE_FORMATS,
+                options.only,
             ),
             path,
         )
@@ -123,7 +132,7 @@ def export_view(
         return []
     if target == "predictions":
         export_data = prediction_data(
-            version, options.split, decisions_only=format_name == LABEL_STUDIO
+            version, options.split, format_name == LABEL_STUDIO, options.only
         )
         return write_format(PREDICTION_WRITERS, format_name, export_data, path)
     return export_gallery(version, format_name, path, options)
@@ -160,6 +169,7 @@ def annotation_data(
     split: Split | None,
     corrected: bool,
     keep_unannotated: bool = False,
+    only: Sequence[str] = (),
 ) -> ExportData:
     """The view's current annotations, or a version's frozen ones. corrected: with corrections
     applied · keep_unannotated: also the images that are not annotated."""
@@ -180,6 +190,7 @@ def annotation_data(
                 folders,
                 split,
                 keep_unannotated,
+                only,
             )
             export_data.notes.extend(inapplicable_edit_notes(current))
             return export_data
@@ -193,6 +204,7 @@ def annotation_data(
             folders,
             split,
             keep_unannotated,
+            only,
         )
     results = version.results(corrected)
     evaluation = results.evaluation
@@ -211,6 +223,7 @@ def annotation_data(
         results.folders,
         split,
         keep_unannotated,
+        only,
     )
 
 
@@ -238,7 +251,10 @@ def inapplicable_edit_notes(current: CorrectedView) -> list[Note]:
 
 
 def prediction_data(
-    version: Version, split: Split | None, decisions_only: bool = False
+    version: Version,
+    split: Split | None,
+    decisions_only: bool = False,
+    only: Sequence[str] = (),
 ) -> ExportData:
     """The predictions in input order.
 
@@ -267,6 +283,7 @@ def prediction_data(
         ordered_predictions,
         results.folders,
         split,
+        only=only,
     )
     return ExportData(
         **{**vars(export_data), "model": version.name, "notes": [*notes, *export_data.notes]}
@@ -295,8 +312,10 @@ def build_export(
     folders: Sequence[str],
     split: Split | None,
     keep_unannotated: bool = False,
+    only: Sequence[str] = (),
 ) -> ExportData:
-    """The images of the split (or all) with their items, renumbered."""
+    """The images of the split (or all) that satisfy the clauses `only`, with their items,
+    renumbered. Raises FilterError."""
     images = images.replace(
         source_id=string_column(
             [str(image_number) for image_number in numeric_ids(images.source_id.tolist())]
@@ -305,6 +324,10 @@ def build_export(
     is_selected = (
         np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
     )
+    if only:
+        is_selected &= match_images(images, only)
+        if not is_selected.any():
+            raise ExportError("images", f"none satisfies {' and '.join(only)}")
     notes: list[Note] = []
     if annotations is not None and not keep_unannotated:
         unannotated = is_selected & (images.stated == UNANNOTATED)
@@ -348,7 +371,12 @@ def export_gallery(
     """Export a tab: its items as a table (CSV, Parquet, JSON), or its annotations or predictions
     in a data set format."""
     query = ListQuery(
-        options.tab, options.split or "validation", options.concept, options.order, options.review
+        options.tab,
+        options.split or "validation",
+        options.concept,
+        options.order,
+        options.review,
+        options.only,
     )
     thresholds = option_thresholds(options.threshold, options.concept)
     shown = options.results or version.results(options.corrected, thresholds)

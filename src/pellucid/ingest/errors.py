@@ -137,8 +137,7 @@ class TooManyIgnoredError(PellucidError):
         concepts: Sequence[str],
         suggestions: Sequence[tuple[str, str]],
     ) -> None:
-        maps = " ".join(f"--map '{key}={name}'" for key, name in suggestions[:5])
-        likely = f" Probably meant: {maps}." if maps else ""
+        likely = probable_maps(suggestions)
         super().__init__(
             f"{path}: {ignored_count:,} of {count:,} predictions are of concepts that the "
             f"annotations lack: {summarize_names(concepts, 8)}.{likely} Specify --map FROM=TO for "
@@ -181,6 +180,15 @@ class ImageSizeRequiredError(PellucidError):
         )
 
 
+MAX_SUGGESTIONS = 12
+
+
+def probable_maps(suggestions: Sequence[tuple[str, str]]) -> str:
+    """The options that map concepts to those probably meant. suggestions: by concept."""
+    maps = " ".join(f"--map '{key}={name}'" for key, name in suggestions[:MAX_SUGGESTIONS])
+    return f" Probably meant: {maps}." if maps else ""
+
+
 def advise_numbering(keys: Sequence[object], concept_count: int) -> str:
     """The option for keys that could be positions among the concepts."""
     numbers = [int(str(key)) for key in keys if str(key).isdecimal()]
@@ -195,7 +203,12 @@ def advise_numbering(keys: Sequence[object], concept_count: int) -> str:
 
 class NoMatchesError(PellucidError):
     def __init__(
-        self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]
+        self,
+        path: object,
+        noun: str,
+        file_keys: Iterable[object],
+        version_keys: Iterable[object],
+        suggestions: Sequence[tuple[str, str]] = (),
     ) -> None:
         file_keys = list(file_keys)
         version_keys = list(version_keys)
@@ -205,7 +218,7 @@ class NoMatchesError(PellucidError):
         super().__init__(
             f"{path}: none of its {noun} match the version. The file has "
             f"{summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
-            f"Check that both refer to the same {noun}{advice}."
+            f"Check that both refer to the same {noun}{advice}.{probable_maps(suggestions)}"
         )
 
 

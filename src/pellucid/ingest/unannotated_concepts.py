@@ -22,10 +22,12 @@ from pellucid.ingest.concept_selection import (
     take_names,
 )
 from pellucid.ingest.errors import (
+    MAX_SUGGESTIONS,
     AnnotatedConceptError,
     ClassSelectionError,
     NoMatchesError,
     TooManyIgnoredError,
+    UnknownFileConceptError,
 )
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.references import Interpretation
@@ -70,8 +72,9 @@ def settle_concepts(
         raise ClassSelectionError(path)
     ignores_all = ALL_UNANNOTATED in selection.ignored
     if keys and not (positions >= 0).any() and not ignores_all:
-        raise NoMatchesError(path, "concepts", keys, names)
+        raise NoMatchesError(path, "concepts", keys, names, suggest_names(keys, names))
     key_counts = count_predictions(source, image_refs)
+    reject_empty_selection(path, keys, positions, names, selection)
     is_left_out = find_left_out(path, keys, positions, names, selection)
     positions[is_left_out] = -1
     left_out_names = {alias: c.name for c in version.left_out for alias in (c.name, *c.ids)}
@@ -137,6 +140,19 @@ def find_left_out(
             raise AnnotatedConceptError(path, name)
         is_left_out[index] = selection.kept is not None and {key, name}.isdisjoint(selection.kept)
     return is_left_out
+
+
+def reject_empty_selection(
+    path: str,
+    keys: Sequence[str],
+    positions: Int32Array,
+    names: Sequence[str],
+    selection: ConceptSelection,
+) -> None:
+    """Raise UnknownFileConceptError if none of the concepts to import is in the file."""
+    in_file = {*keys, *(names[position] for position in positions.tolist() if position >= 0)}
+    if keys and selection.kept and in_file.isdisjoint(selection.kept):
+        raise UnknownFileConceptError(path, "--concepts", selection.kept[0], keys)
 
 
 def find_new_concepts(
@@ -205,7 +221,7 @@ def ignored_notes(
     prediction_count = int(key_counts[is_ignored].sum())
     likely = "".join(
         f"; '{key}' is probably '{name}': --map '{key}={name}'"
-        for key, name in suggest_names(ignored, names)[:5]
+        for key, name in suggest_names(ignored, names)[:MAX_SUGGESTIONS]
     )
     message = (
         f"{format_count(prediction_count, 'prediction')} of "

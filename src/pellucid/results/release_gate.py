@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from pellucid.analysis.gate_criteria import (
+    COUNT_CRITERIA,
+    Criterion,
+    Tolerances,
+    validate_tolerances,
+)
 from pellucid.analysis.shared_index import build_shared_index
 from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange
 from pellucid.core.tables import SPLITS, Split
@@ -15,9 +20,6 @@ from pellucid.evaluation.counts import precision, recall
 from pellucid.evaluation.metrics import ConceptMetrics, Metrics, mean_defined
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import ConceptChange, VersionComparison
-
-Criterion = Literal["errors", "fn", "fp", "ap", "precision", "recall", "f1"]
-CRITERIA: tuple[Criterion, ...] = ("errors", "fn", "fp", "ap", "precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,21 @@ def check_gate(
     comparison: VersionComparison,
     metrics_a: Metrics,
     metrics_b: Metrics,
-    criteria: Sequence[Criterion],
-    tolerance: float = 0.0,
+    tolerances: Tolerances,
 ) -> list[GateFailure]:
-    """What the candidate fails on, overall and per concept.
+    """What the candidate fails on, overall and per concept, by the criteria of `tolerances`.
 
     errors, fn, fp: a significant rise (sign-flip test at 5 %; over concepts, at a false discovery
-    rate of 5 %) by more than `tolerance` errors. ap, precision, recall, f1: a drop by more than
-    `tolerance`, a fraction; metrics_a, metrics_b: see shared_metrics.
+    rate of 5 %) by more than the tolerated number of errors. ap, precision, recall, f1: a drop by
+    more than the tolerated fraction. metrics_a, metrics_b: see shared_metrics.
+
+    Raises:
+        ToleranceError: a gate on a fraction could never fail.
     """
+    validate_tolerances(tolerances)
     failures: list[GateFailure] = []
-    for criterion in criteria:
-        if criterion in ("errors", "fn", "fp"):
+    for criterion, tolerance in tolerances.items():
+        if criterion in COUNT_CRITERIA:
             failures += count_failures(comparison, criterion, tolerance)
         else:
             failures += figure_failures(metrics_a, metrics_b, criterion, tolerance)
