@@ -8,6 +8,7 @@ python track_with.py TRACKER WORKSPACE PAGE FOLDER
 import json
 import struct
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -20,12 +21,27 @@ STEP = 7
 
 def with_wandb(version, page, folder):
     import wandb
-    from wandb.proto import wandb_internal_pb2
 
     run = wandb.init(project="p", mode="offline", dir=folder, settings=wandb.Settings(silent=True))
     log_to(run, version, step=STEP, address=ADDRESS, page=page)
     run.finish()
+    wandb.teardown()  # waits for the process that writes the file
     (file,) = folder.rglob("*.wandb")
+    figures, steps, address = read_wandb_log(file)
+    end = time.monotonic() + PATIENCE
+    while not (figures and address) and time.monotonic() < end:
+        time.sleep(0.2)
+        figures, steps, address = read_wandb_log(file)
+    return figures, steps, address, len(list(folder.rglob("*.html")))
+
+
+PATIENCE = 60
+"""Seconds to wait for what another process of the client writes."""
+
+
+def read_wandb_log(file):
+    from wandb.proto import wandb_internal_pb2
+
     figures, steps, address = {}, set(), ""
     for data in log_records(file.read_bytes()):
         record = wandb_internal_pb2.Record()
@@ -39,7 +55,7 @@ def with_wandb(version, page, folder):
         for item in record.summary.update:
             if (item.key or "/".join(item.nested_key)) == "pellucid/address":
                 address = json.loads(item.value_json)
-    return figures, steps, address, len(list(folder.rglob("*.html")))
+    return figures, steps, address
 
 
 def log_records(data, block=1 << 15, start=7):
