@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pellucid.core.errors import PellucidError
+from pellucid.analysis.errors import ToleranceError
 
 Criterion = Literal["errors", "fn", "fp", "ap", "precision", "recall", "f1"]
 CRITERIA: tuple[Criterion, ...] = ("errors", "fn", "fp", "ap", "precision", "recall", "f1")
@@ -15,16 +15,6 @@ COUNT_CRITERIA: tuple[Criterion, ...] = ("errors", "fn", "fp")
 
 Tolerances = Mapping[Criterion, float]
 """By criterion, the rise in errors or the drop of a fraction that is accepted."""
-
-
-class ToleranceError(PellucidError):
-    exit_status = 2
-
-    def __init__(self, criterion: Criterion, tolerance: float) -> None:
-        super().__init__(
-            f"a tolerance of {tolerance:g} accepts any drop of {criterion}, which lies between 0 "
-            f"and 1. Specify a tolerance for each criterion: --tolerance {criterion}=0.01."
-        )
 
 
 def validate_tolerances(tolerances: Tolerances) -> None:
