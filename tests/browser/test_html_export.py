@@ -114,6 +114,20 @@ def test_export_opens_with_the_findings(opened, demo):
     expect(page.get_by_text(re.compile("^1 of"))).to_be_visible()
 
 
+def test_export_heads_with_figures_and_offers_no_keys_that_do_nothing(opened, demo):
+    page = opened("cells.html")
+    page.keyboard.press("P")
+    overall = demo.view("cells").version("v2").metrics("validation").overall
+    findings = page.locator(".findings")
+    expect(findings).to_contain_text(f"{overall.coco['AP']:.3f}")
+    expect(findings).to_contain_text(f"{overall.coco['AP50']:.3f}")
+    expect(findings).to_contain_text(f"{overall.errors} → ")
+    keys = page.locator("footer .keys")
+    expect(keys).to_contain_text("all items g")
+    for key in ("decide", "review", "known"):
+        expect(keys).not_to_contain_text(key)
+
+
 def test_cause_opens_its_items_and_omitted_content_is_reported(opened, demo):
     version = demo.view("cells").version("v2")
     page = opened("cells.html")

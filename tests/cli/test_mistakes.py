@@ -78,6 +78,18 @@ def test_in_a_workspace(files, words, status, answer):
     assert (returned, answer in message) == (status, True), message
 
 
+def test_images_in_a_folder_that_the_paths_name(files):
+    toys.write(files / "paths.csv", "image,concept\nval/a.png,TV\nval/b.png,dog\n")
+    toys.picture(files / "data/pictures/a.png")
+    status, message = cli(files, "add", "w", "v", "paths.csv", "--images", "data/pictures")
+    assert status == 3
+    assert "move the images to data/pictures/val, or remove 'val/' from the paths" in message
+    toys.picture(files / "data/val/a.png")
+    status, message = cli(files, "add", "w", "v", "paths.csv", "--images", "data/val")
+    assert (status, f"specify --images {files / 'data'}." in message) == (3, True), message
+    assert cli(files, "add", "w", "v", "paths.csv", "--images", files / "data")[0] == 0
+
+
 def test_the_note_on_missing_pictures_goes_once_they_are_found(files):
     from pellucid import open as open_workspace
 

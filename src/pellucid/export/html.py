@@ -7,7 +7,7 @@ import base64
 import json
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,6 +192,8 @@ class PageCollector:
                 ],
             },
         )
+        await self.collect_overview(version_names, split)
+        await self.collect_response(f"{self.version_url}/headline", split)
         await self.collect_response(f"{self.version_url}/figures", split)
         await self.collect_findings()
         concepts = range(len(version["concepts"]))
@@ -214,6 +216,13 @@ class PageCollector:
                 for tab in EXPORTED_TABS:
                     await self.collect_list(tab, concept, [])
         await self.collect_pictures()
+
+    async def collect_overview(self, version_names: Sequence[str], split: Query) -> None:
+        """Collect the figures of the exported versions."""
+        url = f"{self.version_url.rpartition('/versions/')[0]}/overview"
+        overview = await self.fetch_json(url, split)
+        versions = [entry for entry in overview["versions"] if entry["version"] in version_names]
+        self.page_data.add_response(url, split, {**overview, "versions": versions})
 
     async def collect_findings(self) -> None:
         """Collect the first page: what is wrong, with the lists that it shows."""
@@ -294,6 +303,7 @@ class PageCollector:
                 ],
             },
         )
+        await self.collect_response(f"{first_url}/headline", split)
         await self.collect_response(f"{first_url}/figures", split)
         await self.collect_response(f"{first_url}/histogram", split)
         for link in comparison["galleries"]:

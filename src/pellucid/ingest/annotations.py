@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -384,7 +384,26 @@ def require_pictures(images: Images, folder: str) -> None:
         raise ImageFolderError(folder, "there is no such folder", str(Path(folder).resolve()))
     if not any(location_exists(join_location(folder, path)) for path in images.path):
         expected = join_location(resolve_folder(folder), images.path[0])
-        raise ImageFolderError(folder, f"none of the {len(images):,} images is in it", expected)
+        problem = f"none of the {len(images):,} images is in it"
+        raise ImageFolderError(folder, problem, expected, images_without_prefix(folder, images))
+
+
+def images_without_prefix(folder: str, images: Images) -> str:
+    """A sentence if the folder has the images without the first folders of their paths; else
+    nothing."""
+    parts = PurePosixPath(images.path[0]).parts
+    for count in range(1, len(parts)):
+        prefix, name = "/".join(parts[:count]), "/".join(parts[count:])
+        if not location_exists(join_location(folder, name)):
+            continue
+        parent = Path(folder).resolve().parents[count - 1]
+        if (parent / images.path[0]).exists():
+            return f"The paths begin with '{prefix}/': specify --images {parent}."
+        return (
+            f"It has {name}, and the paths begin with '{prefix}/': move the images to "
+            f"{Path(folder) / prefix}, or remove '{prefix}/' from the paths."
+        )
+    return ""
 
 
 def without_picture_notes(sources: list[SourceRecord], images: Images) -> list[SourceRecord]:

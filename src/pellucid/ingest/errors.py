@@ -164,11 +164,11 @@ class SwappedSourcesError(PellucidError):
 
 
 class ImageFolderError(PellucidError):
-    def __init__(self, folder: str, problem: str, looked_for: str) -> None:
-        super().__init__(
-            f"--images {folder}: {problem} (looked for {looked_for}). Specify the folder that the "
-            "image paths are relative to."
-        )
+    """remedy: a sentence where it is known; else the general one."""
+
+    def __init__(self, folder: str, problem: str, looked_for: str, remedy: str = "") -> None:
+        remedy = remedy or "Specify the folder that the image paths are relative to."
+        super().__init__(f"--images {folder}: {problem} (looked for {looked_for}). {remedy}")
 
 
 class ImageSizeRequiredError(PellucidError):

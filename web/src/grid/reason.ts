@@ -1,6 +1,6 @@
 /** Why an item is an error, as a chip in its picture: short, and silent in the plain cases. */
 import type { Outcome, PageItem } from '../lib/api';
-import { score } from '../lib/format';
+import { overlap, score } from '../lib/format';
 
 type Subject = Pick<PageItem, 'cause' | 'partner'>;
 
@@ -15,9 +15,7 @@ export function reasonOf(
   const { cause, partner } = item;
   if (cause === 'below_threshold') return partner ? `score ${score(partner.score)}` : '';
   if (cause === 'badly_placed')
-    return partner?.iou
-      ? `${similarity} ${(Math.floor(partner.iou * 100 + 1e-9) / 100).toFixed(2)}`
-      : 'badly placed';
+    return partner?.iou ? `${similarity} ${overlap(partner.iou)}` : 'badly placed';
   if (cause === 'taken') return 'taken';
   if (cause === 'duplicate') return 'duplicate';
   if (cause === 'other_concept' && partner) return `on ${concepts[partner.concept] ?? ''}`;

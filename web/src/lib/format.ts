@@ -25,3 +25,6 @@ export const probability = (value: number): string =>
 /** How far the reading of pictures is; how many there are is not known at first. */
 export const readingText = ({ read, of }: { read: number; of: number }): string =>
   of ? `Reading pictures: ${count(read)} of ${count(of)}.` : 'Reading pictures…';
+
+/** An overlap, cut to two decimals: one below the version's minimum does not read as if it reached it. */
+export const overlap = (value: number): string => (Math.floor(value * 100 + 1e-9) / 100).toFixed(2);

@@ -47,10 +47,10 @@ export const tabLabel = (tab: Tab): string =>
 export const CAUSE: Record<NonNullable<PageItem['cause']>, string> = {
   below_threshold: 'a prediction below the threshold matches it',
   other_concept: 'another concept in its place',
-  badly_placed: 'a badly placed box',
+  badly_placed: 'the right concept, badly placed',
   taken: 'its prediction matched another annotation',
   nothing_there: 'nothing was predicted there',
-  duplicate: 'a second box on a matched annotation',
+  duplicate: 'a second prediction on a matched annotation',
   background: 'nothing is annotated there',
 };
 
