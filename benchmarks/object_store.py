@@ -29,11 +29,14 @@ from benchmarks.data import (
     write_coco,
     write_parquet,
 )
+from benchmarks.load import READERS, run_clients
 from benchmarks.serving import fetch, running_server
 
 LATENCY = 0.03
 """Seconds from a request to the first byte of its answer, as a bucket in the same region takes."""
 REPEATS = 30
+CROWD = 200
+LOAD_SECONDS = 60
 
 
 class Store(BaseHTTPRequestHandler):
@@ -142,6 +145,10 @@ def rows(size: Size, folder: Path) -> list[list[str]]:
             }
             for name, question in questions.items():
                 found.setdefault(name, []).append(fetch(f"{base}/{question}")[0])
+        crowds = {
+            readers: run_clients(page, size, LOAD_SECONDS, readers, 0).summary("readers")
+            for readers in (READERS, CROWD)
+        }
     table = [
         ["server started", f"{started:.1f} s"],
         ["first page (the version is opened)", f"{first:.0f} ms"],
@@ -153,6 +160,7 @@ def rows(size: Size, folder: Path) -> list[list[str]]:
                 f"median {statistics.median(times):.0f} ms, p95 {np.quantile(times, 0.95):.0f} ms",
             ]
         )
+    table += [[f"{readers} readers at once", summary] for readers, summary in crowds.items()]
     return table
 
 

@@ -100,6 +100,21 @@ def test_versions_are_renamed_and_removed(opened, view):
     assert sorted(view.versions) == ["baseline", "second"]
 
 
+def test_the_view_is_renamed_and_removed(opened, view):
+    page, workspace = opened, view.workspace
+    page.get_by_role("button", name="Rename the view").click()
+    page.get_by_label("New name").fill("boards")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", name="Versions of boards")).to_be_visible()
+    assert workspace.views == ["boards"]
+    page.get_by_role("button", name="Remove the view").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Remove the view").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove the view").click()
+    expect(page.get_by_text("This workspace has no view yet.")).to_be_visible()
+    assert workspace.views == []
+
+
 def test_one_version_opens_with_its_findings(page: Page, workspace, tmp_path, served):
     view, _ = workspace.add("panels", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("only").add_predictions(toys.results(tmp_path))

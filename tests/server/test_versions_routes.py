@@ -55,6 +55,24 @@ def test_only_owners_rename_and_remove(view, ask, role):
     assert view.versions == ["m"]
 
 
+@pytest.mark.parametrize("role", ["reader", "reviewer"])
+def test_only_owners_rename_and_remove_views(view, ask, role):
+    for act in ("rename", "remove"):
+        assert ask(role, f"v/{act}", {"name": "v"})[0] == 403
+    assert view.workspace.views == ["v"]
+
+
+def test_an_owner_renames_and_removes_a_view(view, ask):
+    view.workspace.add("other", {"image": ["a.png"], "label": ["cat"]}, kind="classification")
+    assert ask("owner", "v/rename", {"name": "other"})[0] == 422
+    assert ask("owner", "v/rename", {"name": "w"})[0] == 204
+    assert ask("owner", "w/overview")[1]["versions"][0]["version"] == "m"
+    assert ask("owner", "w/remove", {"name": "v"})[0] == 400
+    assert ask("owner", "w/remove", {"name": "w"})[0] == 204
+    assert ask("owner", "w/remove", {"name": "w"})[0] == 404
+    assert view.workspace.views == ["other"]
+
+
 def test_an_owner_renames_and_removes(view, ask):
     assert ask("owner", "v/versions/m/rename", {"name": "n"})[0] == 204
     assert view.versions == ["n"]

@@ -119,7 +119,8 @@ def require_owner(request: Request) -> None:
     """Raises HTTPException 403 unless the client is an owner."""
     if request.state.role != "owner":
         raise HTTPException(
-            403, "Only an owner may rename or remove versions, and leave out or move images."
+            403,
+            "Only an owner may rename or remove views and versions, and leave out or move images.",
         )
 
 

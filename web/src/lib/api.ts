@@ -373,6 +373,9 @@ export const readSliceChanges = (which: Which, other: string, split: Split, corr
 
 export const readOverview = (view: string, split: Split) =>
   get<ViewOverview>(`${ofView(view)}/overview`, [['split', split]]);
+export const renameView = (view: string, name: string) =>
+  post<unknown>(`${ofView(view)}/rename`, { name });
+export const removeView = (view: string) => post<unknown>(`${ofView(view)}/remove`, { name: view });
 export const renameVersion = (view: string, version: string, name: string) =>
   post<unknown>(`${root({ view, version })}/rename`, { name });
 export const removeVersion = (view: string, version: string) =>

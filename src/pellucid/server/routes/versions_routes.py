@@ -1,4 +1,4 @@
-"""Routes of the overview of a view's versions, and of renaming and removing one."""
+"""Routes of the overview of a view's versions, and of renaming and removing views and versions."""
 
 from __future__ import annotations
 
@@ -55,4 +55,35 @@ def remove_version(
     if body.name != version:
         raise HTTPException(400, f"Repeat the name of the version, {version}, to remove it.")
     workspace.view(view).remove_version(version)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/api/v1/views/{view}/rename",
+    status_code=204,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[Depends(require_owner)],
+)
+def rename_view(
+    workspace: WorkspaceDependency, view: ResourceName, body: RenameRequest
+) -> Response:
+    """Rename a view with its versions and review decisions. Only for owners."""
+    workspace.rename_view(view, body.name)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/api/v1/views/{view}/remove",
+    status_code=204,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[Depends(require_owner)],
+)
+def remove_view(
+    workspace: WorkspaceDependency, view: ResourceName, body: RemoveRequest
+) -> Response:
+    """Remove a view with its versions; the imported files and review decisions are kept. Only for
+    owners, who repeat its name."""
+    if body.name != view:
+        raise HTTPException(400, f"Repeat the name of the view, {view}, to remove it.")
+    workspace.remove_view(view)
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Request bodies of renaming and removing versions."""
+"""Request bodies of renaming and removing views and versions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-VersionName = Annotated[str, Field(min_length=1, max_length=200)]
+NewName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @dataclass(frozen=True)
 class RenameRequest:
     """name: the new name."""
 
-    name: VersionName
+    name: NewName
 
 
 @dataclass(frozen=True)
 class RemoveRequest:
-    """name: the name of the version, repeated."""
+    """name: of what is removed, repeated."""
 
-    name: VersionName
+    name: NewName
