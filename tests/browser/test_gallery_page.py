@@ -481,6 +481,37 @@ def test_whole_images_come_with_most_errors_first(gallery, demo):
     expect(page.locator("[role=option] img").first).to_be_visible()
 
 
+def test_whole_images_are_filtered_and_ordered(gallery, demo):
+    from pellucid.browse.query import ListQuery
+
+    results = demo.view("cells").version("v2").results()
+    page = gallery(f"{CELLS}&tab=missing&only=cause:badly_placed")
+    page.keyboard.press("b")
+    images = page.locator(".image")
+    expect(images.first.locator("img")).to_be_visible()
+    order = page.locator(".sort select")
+    order.select_option("fp")
+    expect(page).to_have_url(re.compile("imageOrder=fp"))
+    counts = {}
+    for tab in ("missing", "extra"):
+        for item in results.gallery(ListQuery(tab, filters=("cause:badly_placed",))):
+            counts.setdefault(item.image, {"missing": 0, "extra": 0})[tab] += 1
+    ranked = sorted(
+        counts,
+        key=lambda name: (-counts[name]["missing"], -sum(counts[name].values())),
+    )
+    expect(page.locator(".chips")).to_contain_text(f"{len(ranked)} of 90 images")
+    expect(images).to_have_count(len(ranked))
+    fp, fn = counts[ranked[0]]["missing"], counts[ranked[0]]["extra"]
+    expect(images.first).to_have_accessible_name(re.compile(rf" ✓ 0 \+ {fp} − {fn}$"))
+    expect(images.first.locator("rect.line")).to_have_count(fp + fn)
+    page.get_by_role("button", name=re.compile("^Filter")).click()
+    page.get_by_label("nothing was predicted there").check()
+    expect(page.locator(".chips")).to_contain_text("nothing was predicted there")
+    page.reload()
+    expect(order).to_have_value("fp")
+
+
 def test_filter_by_a_property_over_its_histogram(gallery, demo):
     page = gallery(f"{CELLS}&tab=missing")
     page.get_by_role("button", name="Filter +").click()

@@ -80,16 +80,18 @@ def rank_images(
     thresholds: Float64Array,
     order: ImageOrder = "errors",
     concept: int | None = None,
+    filtered: CountedRows | None = None,
 ) -> ImageRanking:
     """The evaluated images of a split by descending number of errors (FP + FN), of false
     positives, of false negatives, or by the score of the highest-scored error. Ties: by errors,
     then by the highest-scored error, then by path.
 
-    thresholds: float64 (concepts,). concept: only its items count; None: those of all.
+    thresholds: float64 (concepts,). concept: only its items count; None: those of all. filtered:
+    only these items count, and only images with one of them are ranked; None: all items.
     """
     if order not in IMAGE_ORDERS:
         raise InvalidChoiceError("order", order, IMAGE_ORDERS)
-    counted = count_rows(evaluation, thresholds, concept)
+    counted = filtered or count_rows(evaluation, thresholds, concept)
     predictions, annotations = evaluation.predictions, evaluation.annotations
     image_count = len(evaluation.images)
     tp = np.bincount(predictions.image[counted.matched], minlength=image_count)
@@ -97,6 +99,8 @@ def rank_images(
     fn = np.bincount(annotations.image[counted.missed], minlength=image_count)
     top_score = top_error_scores(evaluation, counted)
     is_evaluated = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+    if filtered is not None:
+        is_evaluated &= tp + fp + fn > 0
     rows = np.flatnonzero(is_evaluated)
     first_key = {"errors": fp + fn, "fp": fp, "fn": fn, "score": top_score}[order]
     ranked = rows[np.lexsort((rows, -top_score[rows], -(fp + fn)[rows], -first_key[rows]))]

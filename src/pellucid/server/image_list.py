@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pellucid.browse.image_ranking import ImageOrder, RankedImage, rank_images
-from pellucid.core.tables import Float64Array
+from dataclasses import replace
+
+import numpy as np
+
+from pellucid.browse.image_ranking import CountedRows, ImageOrder, RankedImage, rank_images
+from pellucid.browse.selection import Tab
+from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.project import Version
+from pellucid.results.filters import RANKING_KEYS
 from pellucid.results.results import Results
 from pellucid.server.schemas.gallery_schema import (
     ImageDocument,
@@ -26,15 +32,54 @@ def images_document(
     order: ImageOrder,
     offset: int,
     limit: int,
+    filters: tuple[str, ...] = (),
 ) -> ImagesDocument:
-    """concept: whose items are counted and drawn; None: of all."""
-    ranking = rank_images(results.evaluation, split, thresholds, order, concept)
+    """concept: whose items are counted and drawn; None: of all. filters: clauses that the items
+    satisfy which are counted and drawn; an image without one is left out. Raises FilterError."""
+    counted = filter_items(results, split, concept, thresholds, filters) if filters else None
+    ranking = rank_images(results.evaluation, split, thresholds, order, concept, counted)
     rows = ranking.rows[offset : offset + limit].tolist()
+    documents = [image_document(version, results, row, thresholds) for row in rows]
+    if counted is not None:
+        documents = with_items(documents, counted)
     images = [
-        ranked_image(image_document(version, results, row, thresholds), concept, ranked)
-        for row, ranked in zip(rows, ranking.page(offset, limit), strict=True)
+        ranked_image(document, concept, ranked)
+        for document, ranked in zip(documents, ranking.page(offset, limit), strict=True)
     ]
     return ImagesDocument(len(ranking), offset, images)
+
+
+def filter_items(
+    results: Results,
+    split: int,
+    concept: int | None,
+    thresholds: Float64Array,
+    filters: tuple[str, ...],
+) -> CountedRows:
+    """The items of each tab that satisfy the filters, other than `like` and `text`, which ask for
+    a number of items and not for a property."""
+    clauses = tuple(c for c in filters if c.partition(":")[0] not in RANKING_KEYS)
+
+    def rows(tab: Tab) -> Int64Array:
+        selection = results.selection(tab, split, concept, thresholds, False)
+        filtered = results.filtered_rows(selection, clauses)
+        return np.asarray(selection.all_rows() if filtered is None else filtered, np.int64)
+
+    return CountedRows(rows("matched"), rows("missing"), rows("extra"))
+
+
+def with_items(documents: list[ImageDocument], counted: CountedRows) -> list[ImageDocument]:
+    """The images with only the items that are counted."""
+    predicted = {*counted.matched.tolist(), *counted.wrong.tolist()}
+    annotated = set(counted.missed.tolist())
+    return [
+        replace(
+            document,
+            predictions=[box for box in document.predictions if box.row in predicted],
+            annotations=[box for box in document.annotations if box.row in annotated],
+        )
+        for document in documents
+    ]
 
 
 def ranked_image(

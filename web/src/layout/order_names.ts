@@ -1,6 +1,6 @@
 /** The orders of the wall in words, of which some depend on what is listed. */
 import type { Tab } from '../lib/api';
-import type { Order } from '../state/route';
+import type { ImageOrder, Order } from '../state/route';
 
 type Kind = 'classification' | 'tagging' | 'detection';
 
@@ -12,3 +12,11 @@ export function orderName(order: Order, tab: Tab, kind: Kind, hasScores = true):
   if (!hasScores) return 'By file name';
   return tab === 'extra' && kind === 'detection' ? 'Least overlap first' : 'Highest score first';
 }
+
+/** The orders of whole images. */
+export const imageOrderName: Readonly<Record<ImageOrder, string>> = {
+  errors: 'Most errors first',
+  fp: 'Most false positives first',
+  fn: 'Most false negatives first',
+  score: 'Most confident error first',
+};

@@ -1,5 +1,5 @@
 /** The server's addresses, typed by its OpenAPI schema. */
-import type { Order, Review } from '../state/route';
+import type { ImageOrder, Order, Review } from '../state/route';
 import { kept, keptAnswer, keptPicture, keyOf } from './exported';
 import type { components } from './schema';
 
@@ -215,17 +215,25 @@ export const readImage = (
     ...state(which, corrected),
     ...beside(only),
   ]);
-/** Whole images, most errors first. */
-export const readImages = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
+/** Whole images; with filters, those that have such items. */
+export const readImages = (
+  query: Query,
+  order: ImageOrder,
+  offset: number,
+  limit: number,
+  signal: AbortSignal,
+) =>
   get<ImagesDocument>(
     `${root(query)}/images`,
     [
       ['split', query.split],
+      ['order', order],
       ['offset', String(offset)],
       ['limit', String(limit)],
       ...chosen(query.concept),
       ...thresholds(query.at),
       ...state(query, query.corrected),
+      ...query.only.map((clause): [string, string] => ['only', clause]),
     ],
     signal,
   );

@@ -33,6 +33,7 @@ describe('a place in the address', () => {
       ]),
       reverse: true,
       whole: true,
+      imageOrder: 'fn',
       item: 12_345_678,
       open: true,
       order: 'mistakes',

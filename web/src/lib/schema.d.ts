@@ -276,7 +276,8 @@ export interface paths {
         };
         /**
          * Read Images
-         * @description Whole images, most errors first.
+         * @description Whole images, most errors first. only: those with an item that satisfies all filters, and of
+         *     their items those that do.
          */
         get: operations["read_images_api_v1_views__view__versions__version__images_get"];
         put?: never;
@@ -3226,6 +3227,8 @@ export interface operations {
                 /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
                 order?: "errors" | "fp" | "fn" | "score";
+                /** @description Filters, such as `cause:background` */
+                only?: string[] | null;
                 offset?: number;
                 limit?: number;
                 /** @description Use the corrected annotations instead of the original ones */

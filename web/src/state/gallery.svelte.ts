@@ -8,6 +8,7 @@ import {
   formatPlace,
   parsePlace,
   usualReview,
+  type ImageOrder,
   type Order,
   type Page,
   type Place,
@@ -69,10 +70,13 @@ export class Gallery {
   reverse = $state(false);
   /** Whole images instead of boxes. */
   whole = $state(false);
+  imageOrder = $state<ImageOrder>('errors');
+  /** Whole images in the list; null while they are read. */
+  imageTotal = $state<number | null>(null);
   item = $state(0);
   open = $state(false);
-  /** Whether the viewer was opened from the whole images, where closing it leads back. */
-  isFromImages = false;
+  /** The filters of the whole images that the viewer was opened from, where closing it leads back; null: it was not. */
+  imagesFilters: readonly string[] | null = null;
   /** Whether the viewer was opened on an item of another page, to which closing it leads back. */
   isFromPage = false;
   /** The tab that whole images took the place of. */
@@ -307,6 +311,7 @@ export class Gallery {
       this.concept = position >= 0 ? position : null;
       this.reverse = place.reverse;
       this.whole = place.whole && !this.isExported;
+      this.imageOrder = place.imageOrder;
       this.item = place.item;
       this.open = place.open;
       this.sort = place.sort;
@@ -451,6 +456,7 @@ export class Gallery {
       at: new Map([...this.at].map(([place, value]) => [concepts[place] ?? '', value])),
       reverse: this.reverse,
       whole: this.whole,
+      imageOrder: this.imageOrder,
       item: this.item,
       open: this.open,
       sort: this.sort,
@@ -467,7 +473,7 @@ export class Gallery {
 
   /** To the items behind a mark. */
   async show(link: Link): Promise<void> {
-    const isFromImages = this.whole;
+    const imagesFilters = this.whole ? this.only : null;
     const isFromPage = this.page !== 'gallery' && link.open === true;
     const arrive = (document: api.VersionDocument): void => {
       const { concept } = link;
@@ -481,7 +487,7 @@ export class Gallery {
       this.whole = false;
       this.order = link.order ?? 'score';
       this.open = link.open ?? false;
-      this.isFromImages = isFromImages;
+      this.imagesFilters = imagesFilters;
       this.page = 'gallery';
       this.fromTheTop();
       this.item = link.item ?? 0;
@@ -696,12 +702,12 @@ export class Gallery {
     this.again();
   }
 
-  /** Boxes, or whole images, which no filter narrows down. */
+  /** Boxes, or whole images. Filters stay, but for those that ask for a number of items. */
   showWhole(whole: boolean): void {
     if (whole && !this.whole) this.tabBefore = this.tab;
     this.whole = whole && !this.isExported;
     if (this.whole) {
-      this.only = [];
+      this.only = this.only.filter((clause) => !/^(like|text|items):/.test(clause));
       this.tab = 'all';
     } else this.tab = this.tabBefore;
     this.open = false;

@@ -7,6 +7,8 @@ export const SORTS = ['errors', 'listed', 'name', 'precision', 'recall', 'annota
 export type Sort = (typeof SORTS)[number];
 export const ORDERS = ['score', 'margin', 'size', 'mistakes', 'similar'] as const;
 export type Order = (typeof ORDERS)[number];
+export const IMAGE_ORDERS = ['errors', 'fp', 'fn', 'score'] as const;
+export type ImageOrder = (typeof IMAGE_ORDERS)[number];
 export const REVIEWS = ['new', 'all', 'reviewed', 'unsure'] as const;
 export type Review = (typeof REVIEWS)[number];
 
@@ -58,6 +60,7 @@ export interface Place {
   reverse: boolean;
   /** Whole images instead of boxes. */
   whole: boolean;
+  imageOrder: ImageOrder;
   /** The item under the cursor. */
   item: number;
   /** Whether it is open in the viewer. */
@@ -88,6 +91,7 @@ export const START: Place = {
   at: new Map(),
   reverse: false,
   whole: false,
+  imageOrder: 'errors',
   item: 0,
   open: false,
   sort: 'errors',
@@ -128,6 +132,7 @@ export function parsePlace(search: string): Place {
     at,
     reverse: query.get('reverse') === '1',
     whole: query.get('whole') === '1',
+    imageOrder: oneOf(IMAGE_ORDERS, query.get('imageOrder'), START.imageOrder),
     item: Number.isSafeInteger(item) && item >= 0 ? item : 0,
     open: query.get('open') === '1',
     sort: oneOf(SORTS, query.get('sort'), START.sort),
@@ -142,7 +147,7 @@ export function parsePlace(search: string): Place {
 }
 
 /** Fields that are left out of the address where they are as at the start. */
-const PLAIN = ['tab', 'split', 'sort', 'order'] as const;
+const PLAIN = ['tab', 'split', 'sort', 'order', 'imageOrder'] as const;
 const FLAGS = ['reverse', 'whole', 'open', 'corrected'] as const;
 
 export function formatPlace(place: Place): string {

@@ -208,10 +208,12 @@ def read_images(
     concept: ConceptQuery = None,
     at: ThresholdsQuery = None,
     order: ImageOrder = "errors",
+    only: FiltersQuery = None,
     offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
     limit: Annotated[int, Query(ge=0, le=200)] = 40,
 ) -> Response:
-    """Whole images, most errors first."""
+    """Whole images, most errors first. only: those with an item that satisfies all filters, and of
+    their items those that do."""
     results = context.results
     return json_response(
         images_document(
@@ -223,6 +225,7 @@ def read_images(
             order,
             offset,
             limit,
+            tuple(only or ()),
         )
     )
 
