@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +30,18 @@ from pellucid.cli.console import (
     spinner,
 )
 from pellucid.core.tables import SPLITS, Kind, Split
+
+if TYPE_CHECKING:
+    from pellucid.project import Version
+
+
+COMPARED_SHAPES = {"mask": "masks", "oriented_box": "oriented boxes", "keypoints": "keypoints"}
+
+
+def compared_shapes(version: Version) -> str:
+    """`; masks are compared`, or nothing where boxes or images are."""
+    shapes = COMPARED_SHAPES.get(version.evaluation.geometry)
+    return f"; {shapes} are compared" if shapes else ""
 
 
 def reject_swapped(argument: str, name: str, source: str) -> None:
@@ -191,7 +203,7 @@ def predictions_command(
     counts = target_version.manifest.counts
     click.echo(
         f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} of "
-        f"{counts['images']:,} frozen images",
+        f"{counts['images']:,} frozen images{compared_shapes(target_version)}",
         err=True,
     )
 
