@@ -120,12 +120,29 @@ def merge_annotations(
         reject_second_concept(
             path, merged_images, annotations, new_annotations.take(~is_duplicate), concepts
         )
-    notes = repetition_notes(
+    notes = similar_image_notes(new_images.take(added_rows), merged_images)
+    notes += repetition_notes(
         len(known_rows), int(is_duplicate.sum()), count_duplicates(new_annotations)
     )
     return MergeResult(
         merged_images, annotations.concat(new_annotations.take(~is_duplicate)), notes
     )
+
+
+def similar_image_notes(added: Images, merged: Images) -> list[Note]:
+    """A warning about images without a file whose names differ in case alone from others."""
+    missing = {str(path) for path, root in zip(added.path, added.root, strict=True) if root < 0}
+    names_by_key: dict[str, list[str]] = {}
+    for path in merged.path if missing else ():
+        names_by_key.setdefault(str(path).casefold(), []).append(str(path))
+    similar = [n for n in names_by_key.values() if len(n) > 1 and not missing.isdisjoint(n)]
+    if not similar:
+        return []
+    message = (
+        f"{format_count(len(similar), 'image')} named in several ways that differ in case alone, "
+        f"read as different images: {summarize_names(similar[0])}"
+    )
+    return [Note("similar_images", message, len(similar))]
 
 
 def reject_other_splits(

@@ -89,7 +89,10 @@ def settle_concepts(
     notes += merged_notes(keys, positions, names, selection)
     if version.kind == "classification":
         is_ignored = (positions < 0) & ~is_left_out
-        notes += [*added_notes(added_names), *ignored_notes(keys, key_counts, is_ignored, names)]
+        notes += [
+            *added_notes(added_names, names),
+            *ignored_notes(keys, key_counts, is_ignored, names),
+        ]
         return SettledConcepts(concepts, positions, [], notes)
     is_ignored = ~is_left_out & ((positions < 0) | (positions >= len(names)))
     reject_many_ignored(
@@ -219,14 +222,10 @@ def ignored_notes(
     if not ignored:
         return []
     prediction_count = int(key_counts[is_ignored].sum())
-    likely = "".join(
-        f"; '{key}' is probably '{name}': --map '{key}={name}'"
-        for key, name in suggest_names(ignored, names)[:MAX_SUGGESTIONS]
-    )
     message = (
         f"{format_count(prediction_count, 'prediction')} of "
         f"{format_count(len(ignored), 'concept')} not in the annotations, ignored: "
-        f"{summarize_names(ignored)}{likely}"
+        f"{summarize_names(ignored)}{likely_maps(ignored, names)}"
     )
     return [Note("concept_unknown", message, prediction_count)]
 
@@ -250,13 +249,23 @@ def merged_notes(
     ]
 
 
-def added_notes(names: Sequence[str]) -> list[Note]:
-    if not names:
+def added_notes(added: Sequence[str], names: Sequence[str]) -> list[Note]:
+    """Note on classes that only predictions have. names: the annotated ones."""
+    if not added:
         return []
     message = (
-        f"{format_count(len(names), 'concept')} without annotations were added: {', '.join(names)}"
+        f"{format_count(len(added), 'concept')} without annotations were added: "
+        f"{', '.join(added)}{likely_maps(added, names)}"
     )
-    return [Note("concept_added", message, len(names))]
+    return [Note("concept_added", message, len(added))]
+
+
+def likely_maps(keys: Sequence[str], names: Sequence[str]) -> str:
+    """The options for keys that are probably another spelling of a name."""
+    return "".join(
+        f"; '{key}' is probably '{name}': --map '{key}={name}'"
+        for key, name in suggest_names(keys, names)[:MAX_SUGGESTIONS]
+    )
 
 
 def left_out_notes(keys: Sequence[str], counts: Int64Array) -> list[Note]:

@@ -45,6 +45,7 @@ from pellucid.formats.readers.coco_keypoints import box_of_keypoints
 from pellucid.formats.readers.coco_outlines import outline_texts, segmentation_notes
 from pellucid.formats.readers.coco_shapes import box_of_segmentation
 
+SET_FLAGS = (1, True, "1", "true", "True")
 NAME = "coco"
 
 COCO_SHAPES = BoxShapes(("xywh", "xyxy", "cxcywh"), "xywh")
@@ -265,6 +266,14 @@ def box_annotations(
         )
         notes.append(Note("polygons", message, outline_count, "info"))
     notes += segmentation_notes(used, boxes)
+    if flagged := sum(
+        (a.ignore in SET_FLAGS or a.difficult in SET_FLAGS) and not a.iscrowd for a in used
+    ):
+        message = (
+            f"{format_count(flagged, 'annotation')} with 'ignore' or 'difficult' and without "
+            "'iscrowd': not ignored, as pycocotools has it. Set iscrowd to 1 to ignore them"
+        )
+        notes.append(Note("ignore_flags", message, flagged))
     crowd = np.array([bool(annotation.iscrowd) for annotation in used], bool)
     return Annotations(
         image_indexes[used_rows],

@@ -37,6 +37,8 @@ class CocoAnnotation(msgspec.Struct):
     keypoints: list[float] | None = None
     num_keypoints: int | None = None
     attributes: Any = None
+    ignore: Any = 0
+    difficult: Any = 0
 
     def __post_init__(self) -> None:
         if self.attributes and self.bbox and not self.segmentation:

@@ -3,18 +3,25 @@ are understood like the columns of a table. See `json_rows` for the layouts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from pellucid.core.errors import MalformedFileError, PellucidError
 from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_rows import (
+    BOX_KEYS,
+    LABEL_STEMS,
+    LIST_KEYS,
     Row,
     UnequalListsError,
     document_rows,
+    image_entries,
     image_key,
     is_score_key,
+    listed_records,
     read_document,
     row_columns,
 )
@@ -37,6 +44,9 @@ def matches(probe: Probe) -> bool:
     if probe.is_dir or probe.head[:1] not in ("{", "[") or has_scores(probe.head):
         return False
     try:
+        document = read_document(probe.path, probe.head)
+        if not names_images_by_key(document):
+            return False
         rows = read_rows(probe, SAMPLED_ROWS)
         names_images = bool(rows) and all(image_key(row) for row in rows)
         is_scored = any(is_score_key(field) for row in rows for field in row)
@@ -47,6 +57,40 @@ def matches(probe: Probe) -> bool:
         )
     except PellucidError:
         return False
+
+
+OBJECT_FIELDS = {
+    *BOX_KEYS,
+    *LIST_KEYS,
+    *(stem for stem in LABEL_STEMS if stem != "name"),
+    *(f"{stem}s" for stem in LABEL_STEMS if stem != "name"),
+}
+"""Fields of the objects of an image."""
+
+
+def names_images_by_key(document: Any) -> bool:
+    """Whether the keys of an object may be images: they end like image files, or the entries are
+    lists, have boxes or labels, or several have the same fields. Settings are none of these."""
+    entries = keyed_entries(document)
+    if entries is None:
+        return True
+    fields = [set(entry) for entry in entries.values() if isinstance(entry, Mapping)]
+    has_lists = len(fields) < len(entries)
+    are_alike = len(fields) > 2 and all(names == fields[0] for names in fields)
+    has_objects = any(names & OBJECT_FIELDS for names in fields)
+    return has_lists or are_alike or has_objects or any(map(is_image_file, entries))
+
+
+def keyed_entries(document: Any) -> dict[str, Any] | None:
+    """The entries of an object whose keys alone can name the images."""
+    if not isinstance(document, Mapping) or image_key(document) is not None:
+        return None
+    entries = image_entries(document)
+    if entries is None or listed_records(document) is not None:
+        return None
+    if all(isinstance(entry, Mapping) and image_key(entry) for entry in entries.values()):
+        return None
+    return entries
 
 
 def read_rows(probe: Probe, row_limit: int | None = None) -> list[Row]:

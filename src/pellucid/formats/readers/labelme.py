@@ -8,6 +8,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -43,6 +44,8 @@ class Shape(msgspec.Struct):
     """Of a model's prediction; LabelMe itself has none."""
     group_id: int | float | str | None = None
     """The same for all shapes of an object."""
+    difficult: Any = False
+    """Of X-AnyLabeling: the shape is ignored."""
 
     @property
     def polygon(self) -> list[tuple[float, float]] | None:
@@ -145,7 +148,12 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> tup
         else:
             polygon = shape.polygon
             builder.add_outline(
-                image, shape.label, polygon or shape.points, location, keep_outline=bool(polygon)
+                image,
+                shape.label,
+                polygon or shape.points,
+                location,
+                shape.difficult is True,
+                keep_outline=bool(polygon),
             )
     for flag_name, is_set in (document.flags or {}).items():
         if is_set:

@@ -139,6 +139,7 @@ class OpenImagesBuilder:
         self.verified_labels: dict[tuple[int, str], bool] = {}
         self.group_count = 0
         self.box_count = 0
+        self.unverified_count = 0
 
     def concept(self, csv_row: CsvRow) -> str:
         label = (csv_row.get("LabelName") or "").strip()
@@ -164,10 +165,19 @@ class OpenImagesBuilder:
         confidence = parse_number(
             (csv_row.get("Confidence") or "").replace(",", "."), file, location, "Confidence"
         )
-        self.verified_labels[image, self.concept(csv_row)] = confidence > 0
+        if 0 < confidence < 1:  # of a machine: nobody verified it
+            self.unverified_count += 1
+        else:
+            self.verified_labels[image, self.concept(csv_row)] = confidence > 0
 
     def source(self, options: ReadOptions, concepts: list[str]) -> ParsedAnnotations:
         gathering = self.builder
+        gathering.add_note(
+            "unverified",
+            self.unverified_count,
+            f"{format_count(self.unverified_count, 'label')} of a machine (confidence between 0 "
+            "and 1) left out: unknown",
+        )
         gathering.add_note(
             "groups",
             self.group_count,

@@ -187,7 +187,7 @@ def read_objects(
                 image,
                 element_text(object_element, "name"),
                 (x_min, y_min, x_max, y_max),
-                element_text(object_element, "difficult") in ("1", "true"),
+                element_text(object_element, "difficult").strip().lower() in ("1", "true", "yes"),
                 location,
             )
         )

@@ -111,6 +111,8 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 
     primary = build_label_source(5, "fractions", center_to_corner(lines.rows[:, 1:5]))
     has_boxes_alone = not any(lines.outlines) and lines.keypoints is None
+    if has_boxes_alone and options.has_scores:
+        reject_track_ids(path, lines.rows)
     may_differ = has_boxes_alone and options.has_scores
     alternative = alternative_source(lines.rows, build_label_source) if may_differ else None
     if alternative is not None and not are_probabilities(lines.rows[:, 5]):
@@ -202,6 +204,22 @@ def predicted_points(
     if any(len(numbers) != len(label_lines[0]) for numbers in label_lines):
         return None  # refused line by line
     return points_of(np.array(label_lines)[:, BOX_FIELDS:-1], dimensions)
+
+
+def reject_track_ids(path: Path, rows: Float64Array) -> None:
+    """Raise InvalidRecordError if the last number of every line is a whole one, of 1 and more,
+    behind a box in fractions: the ids of tracks."""
+    boxes, last = rows[:, 1:5], rows[:, 5]
+    if not len(rows) or boxes.min() < 0 or boxes.max() > 1.05:
+        return
+    if (last == np.floor(last)).all() and last.min() >= 0 and last.max() > 1:
+        raise InvalidRecordError(
+            path,
+            "label files",
+            f"the last number of every line is a whole one, up to {last.max():g}: the id of a "
+            "track, not a confidence",
+            "Write confidences (ultralytics: save_conf=True).",
+        )
 
 
 def check_classes(path: Path, image_keys: list[str], lines: PredictedLines) -> None:

@@ -32,7 +32,12 @@ from pellucid.formats.tabular.column_names import (
     name_tier,
     parse_column_name,
 )
-from pellucid.formats.tabular.column_roles import ColumnRoles, Purpose, assign_roles
+from pellucid.formats.tabular.column_roles import (
+    ColumnRoles,
+    Purpose,
+    assign_roles,
+    has_image_names,
+)
 from pellucid.formats.tabular.flags import (
     FALSE_WORDS,
     NEGATIVE_WORDS,
@@ -261,6 +266,7 @@ def read_label_rows(
     """Labels of images: one per image (classification), or several (tagging)."""
     concept_texts = read_concept_texts(reader, roles)
     assert roles.concept is not None
+    reject_exchanged_columns(reader, roles)
     row_indexes = np.flatnonzero(concept_texts != "")
     separator = None
     if options.kind != "classification" or options.separator:
@@ -309,6 +315,21 @@ def read_label_rows(
     )
     long_rows.notes += notes
     return roles, long_rows
+
+
+def reject_exchanged_columns(reader: TableReader, roles: ColumnRoles) -> None:
+    """Raise AmbiguousColumnsError if the concepts are the names of image files and the images are
+    not."""
+    assert roles.image is not None
+    assert roles.concept is not None
+    if has_image_names(reader, roles.concept) and not has_image_names(reader, roles.image):
+        raise AmbiguousColumnsError(
+            reader.path,
+            "image",
+            [roles.image, roles.concept],
+            f"image={roles.concept},concept={roles.image}, as the cells of {roles.concept} are the "
+            "names of image files",
+        )
 
 
 def single_tags_note(column: str | None) -> Note:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pellucid.formats.errors import AmbiguousSeparatorError, InvalidRecordError
+from pellucid.formats.parsing import is_number
 from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
 
 SEPARATORS = "|\n;,/+ "
@@ -19,6 +20,8 @@ UNIT_SEPARATOR = "\x1f"
 """Separates the items of list columns of Parquet files and data frames."""
 LIST_CELL = "list"
 """Cells are Python or JSON lists."""
+OBJECT_PATTERN = re.compile(r"""\{\s*['"]\w+['"]\s*:""")
+"""The beginning of an object within a list."""
 
 
 def find_separator(
@@ -37,6 +40,7 @@ def find_separator(
         return None if forced == NO_SEPARATOR else forced
     distinct_cells = sorted({cell for cell in cells if cell})
     if any(UNIT_SEPARATOR in cell for cell in distinct_cells):
+        reject_lists_of_values(path, column, distinct_cells)
         return UNIT_SEPARATOR
     are_tuples = all(is_tuple(cell) for cell in distinct_cells)
     list_cells = [cell for cell in distinct_cells if are_tuples or is_list_cell(cell)]
@@ -82,6 +86,34 @@ def reject_flag_cells(
         raise flag_list_error(path, column, distinct_cells[0])
 
 
+def reject_lists_of_values(path: str, column: str, distinct_cells: Sequence[str]) -> None:
+    """Raise InvalidRecordError if the items of list columns are numbers between 0 and 1 or flags, a
+    value for each concept, or objects."""
+    rows = [cell.split(UNIT_SEPARATOR) for cell in distinct_cells]
+    items = {item.strip().lower() for row in rows for item in row if item.strip()}
+    is_value = [item in ("true", "false") or is_fraction(item) for item in items]
+    if items and all(is_value) and len({len(row) for row in rows}) == 1:
+        shown = distinct_cells[0].replace(UNIT_SEPARATOR, ", ")
+        are_flags = items <= {"0", "1", "0.0", "1.0", "true", "false"}
+        values = "0 and 1" if are_flags else "numbers from 0 to 1"
+        raise flag_list_error(path, column, f"[{shown}]", values)
+    if objects := sorted(item for item in items if is_mapping(item)):
+        raise object_list_error(path, column, objects[0])
+
+
+def is_fraction(text: str) -> bool:
+    return is_number(text) and 0 <= float(text) <= 1
+
+
+def object_list_error(path: str, column: str, cell: str) -> InvalidRecordError:
+    return InvalidRecordError(
+        path,
+        f"column {column}",
+        f"'{cell[:80]}' lists objects",
+        "Write a list of the names of the concepts.",
+    )
+
+
 def reject_second_separator(
     path: str, column: str, distinct_cells: Sequence[str], separator: str
 ) -> None:
@@ -93,11 +125,13 @@ def reject_second_separator(
             raise AmbiguousSeparatorError(path, column, joined[0], other)
 
 
-def flag_list_error(path: str, column: str, cell: str) -> InvalidRecordError:
+def flag_list_error(
+    path: str, column: str, cell: str, values: str = "0 and 1"
+) -> InvalidRecordError:
     return InvalidRecordError(
         path,
         f"column {column}",
-        f"'{cell}' is a list of 0 and 1, without the names of the concepts",
+        f"'{cell}' is a list of {values}, without the names of the concepts",
         "Write the names, or one column of 0 and 1 per concept.",
     )
 
@@ -114,6 +148,8 @@ def reject_unclear_lists(
             f"some cells are lists ('{list_cells[0]}') and others are not ('{other_cells[0]}')",
             "Write all cells in the same way.",
         )
+    if objects := [cell for cell in list_cells if OBJECT_PATTERN.search(cell)]:
+        raise object_list_error(path, column, objects[0])
     items = [parse_list_cell(cell) for cell in list_cells]
     if {item for row in items for item in row} <= {"0", "1", "0.0", "1.0"} and any(
         len(row) > 1 for row in items
@@ -143,7 +179,7 @@ def is_list_cell(cell: str) -> bool:
 
 
 def is_tuple(cell: str) -> bool:
-    return (cell[:1], cell[-1:]) == ("(", ")")
+    return (cell[:1], cell[-1:]) == ("(", ")") and not set(cell) & set(";|")
 
 
 def is_mapping(cell: str) -> bool:

@@ -97,7 +97,10 @@ SPLIT_FLAGS = {
     "istest": ("test", "training"),
 }
 """Compact names of columns of 0 and 1 about splits: the split of 1 and that of 0."""
-IGNORE_NAMES = ("ignore", "iscrowd", "difficult", "crowd")
+IGNORE_NAMES = (
+    *("ignore", "iscrowd", "difficult", "crowd", "ignored", "isignored", "ignoreflag", "dontcare"),
+    *("isgroupof", "groupof", "isdifficult", "isignore"),
+)
 BOX_LIST_NAMES = (
     "bbox",
     "box",
@@ -138,7 +141,11 @@ METADATA_TOKENS = {
 """Words of columns of 0 and 1 that usually describe the image or the object."""
 VALUE_NAMES = ("value", "answer", "present", "ispresent", "positive", "ispositive", "exists")
 """Compact names of columns that state whether the concept of a row is there."""
-FOLDER_NAMES = ("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid")
+FOLDER_NAMES = (
+    *("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid"),
+    *("camera", "cam", "cameraid", "video", "videoid", "clip", "scene", "sequence", "page"),
+    *("slice", "frameid", "frameindex", "framenumber"),
+)
 """Compact names of columns that may belong to the name of an image."""
 
 

@@ -110,8 +110,8 @@ def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
         cells = format_count(count, "cell")
         notes.append(Note("unknown_labels", f"{cells} with -1 read as unknown", count))
     if count := int(is_empty.sum()):
-        cells = format_count(count, "empty cell")
-        notes.append(Note("unknown_labels", f"{cells} read as unknown", count, "info"))
+        cells = f"{format_count(count, 'cell')} {'is' if count == 1 else 'are'} empty"
+        notes.append(Note("unknown_labels", f"{cells}: read as unknown", count, "info"))
     return is_positive, ~is_minus & ~is_empty, notes
 
 

@@ -1,0 +1,165 @@
+"""Files as people have them that were read wrongly without a word: each is read as it is meant,
+refused with the remedy, or what is left out is named."""
+
+import json
+
+import pytest
+
+import pellucid
+import toys
+from pellucid.core.errors import PellucidError
+
+VIA3 = {
+    "project": {"pid": "x", "rev": "1", "pname": "p", "vid_list": ["1"]},
+    "config": {"file": {"loc_prefix": {"1": ""}}},
+    "attribute": {"1": {"aname": "class", "type": 4, "options": {"0": "scratch"}}},
+    "file": {"1": {"fid": "1", "fname": "a.jpg", "type": 2}},
+    "metadata": {"1_x": {"vid": "1", "xy": [2, 70, 262, 279, 161], "av": {"1": "0"}}},
+}
+
+
+def add(folder, source, **options):
+    return pellucid.open(folder / "w").add("v", source, **options)
+
+
+def refusal(folder, source, **options):
+    with pytest.raises(PellucidError) as caught:
+        add(folder, source, **options)
+    return str(caught.value)
+
+
+def kinds(notes):
+    return {note.kind: note.count for note in notes}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        VIA3,
+        {"model": {"freeze": 1, "amp": 0}, "data": {"workers": 1, "cache": 0}},
+        {"train": {"shuffle": True, "augment": True}, "val": {"shuffle": False, "augment": False}},
+    ],
+    ids=["via-3", "settings", "settings-of-splits"],
+)
+def test_settings_are_no_images(document, tmp_path):
+    refusal(tmp_path, toys.write(tmp_path / "a.json", json.dumps(document)))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a.jpg": {"cat": 1, "dog": 0}, "b.jpg": {"cat": 0, "dog": 1}},
+        {"a": {"cat": 1, "dog": 0}, "b": {"cat": 0, "dog": 1}, "c": {"cat": 1, "dog": 1}},
+        {"a": {"label": "cat"}, "b": {"label": "dog"}},
+    ],
+)
+def test_entries_by_image_are_read(document, tmp_path):
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.json", json.dumps(document)))
+    assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("column", ["camera", "sequence", "scene", "page"])
+def test_an_image_that_two_columns_name(column, tmp_path):
+    rows = [f"{column},image,label,xmin,ymin,xmax,ymax"]
+    rows += [f"{part},{n}.jpg,dent,10,20,110,140" for part in (0, 1) for n in (1, 2)]
+    message = refusal(tmp_path, toys.write(tmp_path / "a.csv", "\n".join(rows)))
+    assert "a column that joins both" in message
+
+
+def test_track_ids_are_no_confidences(tmp_path):
+    view, _ = add(tmp_path, toys.coco(tmp_path), images=tmp_path / "images", split="validation")
+    for number, name in enumerate(("a/one", "two"), 1):
+        toys.write(tmp_path / f"pred/{name}.txt", f"0 0.3 0.4 0.3 0.4 {number}\n")
+    with pytest.raises(PellucidError, match="the id of a track, not a confidence"):
+        view.version_or_draft("m").add_predictions(tmp_path / "pred")
+
+
+def test_flags_of_coco_that_are_not_followed_are_named(tmp_path):
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "ignore": 1}
+    images = [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}]
+    source = toys.coco(tmp_path, images=images, annotations=[annotation], pictures=False)
+    _, notes = add(tmp_path, source)
+    assert kinds(notes)["ignore_flags"] == 1
+
+
+def test_difficult_shapes_are_ignored(tmp_path):
+    shape = {"label": "dent", "points": [[1, 2], [9, 8]], "shape_type": "rectangle"}
+    shapes = [{**shape, "difficult": True}, {**shape, "points": [[20, 20], [30, 30]]}]
+    document = {"imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64, "shapes": shapes}
+    view, _ = add(
+        tmp_path, toys.write(tmp_path / "a.json", json.dumps({"version": "5"} | document))
+    )
+    assert view.annotation_tables[1].ignore.tolist() == [True, False]
+
+
+def test_difficult_of_voc_in_words(tmp_path):
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
+    item = f"<object><name>x</name><difficult>True</difficult>{box}</object>"
+    size = "<size><width>64</width><height>48</height></size>"
+    text = f"<annotation><filename>a.jpg</filename>{size}{item}</annotation>"
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.xml", text))
+    assert view.annotation_tables[1].ignore.tolist() == [True]
+
+
+@pytest.mark.parametrize("column", ["is_ignored", "dontcare", "IsGroupOf"])
+def test_ignored_rows_of_tables(column, tmp_path):
+    text = f"image,label,xmin,ymin,xmax,ymax,{column}\na.jpg,x,1,2,9,8,1\na.jpg,x,20,20,30,30,0\n"
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.csv", text))
+    assert view.annotation_tables[1].ignore.tolist() == [True, False]
+
+
+def test_images_that_differ_in_case_alone(tmp_path):
+    text = "image,label\nimg_1.jpg,x\nIMG_1.JPG,y\nb.jpg,x\n"
+    _, notes = add(tmp_path, toys.write(tmp_path / "a.csv", text))
+    assert kinds(notes)["similar_images"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ([[1, 0], [0, 1]], "list of 0 and 1"),
+        ([[True, False], [False, True]], "list of 0 and 1"),
+        ([[0.9, 0.1], [0.2, 0.8]], "list of numbers from 0 to 1"),
+    ],
+)
+def test_list_columns_of_values(values, what, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        pa.table({"image": ["a.jpg", "b.jpg"], "labels": values}), tmp_path / "a.parquet"
+    )
+    assert what in refusal(tmp_path, tmp_path / "a.parquet")
+
+
+def test_lists_of_objects_in_cells(tmp_path):
+    text = (
+        """image,tags\na.jpg,"[{'id': 28, 'name': 'cat'}]"\nb.jpg,"[{'id': 2, 'name': 'dog'}]"\n"""
+    )
+    assert "lists objects" in refusal(tmp_path, toys.write(tmp_path / "a.csv", text))
+
+
+def test_labels_of_machines_are_unknown(tmp_path):
+    text = "ImageID,Source,LabelName,Confidence\n1,machine,/m/cat,0.6\n1,verification,/m/dog,1\n"
+    view, notes = add(tmp_path, toys.write(tmp_path / "labels.csv", text))
+    assert kinds(notes)["unverified"] == 1
+    assert [concept.name for concept in view.manifest.concepts] == ["/m/dog"]
+
+
+def test_exchanged_columns_of_images_and_concepts(tmp_path):
+    text = "image,concept\ncat,a.jpg\ndog,b.jpg\ncat,c.jpg\n"
+    source = toys.write(tmp_path / "a.csv", text)
+    assert "image=concept,concept=image" in refusal(tmp_path, source)
+    view, _ = add(tmp_path, source, columns={"image": ["concept"], "concept": ["image"]})
+    assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
+
+
+def test_classes_with_underscores_are_suggested(tmp_path):
+    labels = "image,label\n1.jpg,golden retriever\n2.jpg,great dane\n3.jpg,poodle\n"
+    scores = (
+        "image,golden_retriever,great_dane,poodle\n1.jpg,.8,.1,.1\n2.jpg,.1,.8,.1\n3.jpg,.1,.1,.8\n"
+    )
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.csv", labels))
+    notes = view.version_or_draft("m").add_predictions(toys.write(tmp_path / "p.csv", scores))
+    text = " ".join(note.message for note in notes)
+    assert "--map 'golden_retriever=golden retriever'" in text
