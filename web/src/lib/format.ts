@@ -26,5 +26,6 @@ export const probability = (value: number): string =>
 export const readingText = ({ read, of }: { read: number; of: number }): string =>
   of ? `Reading pictures: ${count(read)} of ${count(of)}.` : 'Reading pictures…';
 
-/** An overlap, cut to two decimals: one below the version's minimum does not read as if it reached it. */
-export const overlap = (value: number): string => (Math.floor(value * 100 + 1e-9) / 100).toFixed(2);
+/** An overlap, cut off after some decimals: one below the version's minimum does not read as if it reached it. */
+export const overlap = (value: number, decimals = 2): string =>
+  (Math.floor(value * 10 ** decimals + 1e-9) / 10 ** decimals).toFixed(decimals);
