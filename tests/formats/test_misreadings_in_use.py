@@ -70,8 +70,11 @@ def test_track_ids_are_no_confidences(tmp_path):
     view, _ = add(tmp_path, toys.coco(tmp_path), images=tmp_path / "images", split="validation")
     for number, name in enumerate(("a/one", "two"), 1):
         toys.write(tmp_path / f"pred/{name}.txt", f"0 0.3 0.4 0.3 0.4 {number}\n")
-    with pytest.raises(PellucidError, match="the id of a track, not a confidence"):
+    with pytest.raises(PellucidError, match="the id of a track or a percentage"):
         view.version_or_draft("m").add_predictions(tmp_path / "pred")
+    version = view.version_or_draft("m")
+    version.add_predictions(tmp_path / "pred", scores="percent")
+    assert sorted(version.evaluation.predictions.score.tolist()) == [0.01, 0.02]
 
 
 def test_flags_of_coco_that_are_not_followed_are_named(tmp_path):

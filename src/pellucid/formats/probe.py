@@ -107,8 +107,8 @@ class ReadOptions:
     image paths are relative to · first_pixel: the index of the first pixel, if the format does not
     define it · concepts: the view's concept names · columns: columns of a table by role ·
     separator: of several concepts in one cell; `none` for one concept per cell ·
-    has_scores: of predictions, as the user says · annotated_shapes: those of the view, for readers
-    of predictions that need them."""
+    has_scores: of predictions, as the user says · score_form: `percent` or `logits`, if the user
+    says so · annotated_shapes: those of the view, for readers of predictions that need them."""
 
     kind: Kind | None = None
     image_folder: str | None = None
@@ -118,6 +118,7 @@ class ReadOptions:
     separator: str | None = None
     has_scores: bool = True
     annotated_shapes: Callable[[], AnnotatedShapes] = AnnotatedShapes
+    score_form: str | None = None
 
 
 def create_read_options(
@@ -129,6 +130,7 @@ def create_read_options(
     separator: str | None = None,
     has_scores: bool = True,
     annotated_shapes: Callable[[], AnnotatedShapes] = AnnotatedShapes,
+    score_form: str | None = None,
 ) -> ReadOptions:
     """Options as given by the user. image_folder: a local folder or a URL, which readers do not
     need."""
@@ -144,6 +146,7 @@ def create_read_options(
         separator,
         has_scores,
         annotated_shapes,
+        score_form,
     )
 
 

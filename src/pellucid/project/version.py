@@ -282,6 +282,7 @@ class Version:
             columns=columns,
             has_scores=not no_scores,
             annotated_shapes=lambda: annotated_shapes(self.view.annotation_tables[1]),
+            score_form=scores,
         )
         parsed = read_predictions(source, format, options)
         overrides = Overrides(boxes, image_ids, category_ids, scores, geometry)

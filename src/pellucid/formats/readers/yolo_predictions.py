@@ -111,9 +111,10 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 
     primary = build_label_source(5, "fractions", center_to_corner(lines.rows[:, 1:5]))
     has_boxes_alone = not any(lines.outlines) and lines.keypoints is None
-    if has_boxes_alone and options.has_scores:
+    if has_boxes_alone and options.has_scores and options.score_form is None:
         reject_track_ids(path, lines.rows)
-    may_differ = has_boxes_alone and options.has_scores
+    is_score_last = options.score_form is not None and has_fraction_boxes(lines.rows)
+    may_differ = has_boxes_alone and options.has_scores and not is_score_last
     alternative = alternative_source(lines.rows, build_label_source) if may_differ else None
     if alternative is not None and not are_probabilities(lines.rows[:, 5]):
         # The confidence is in the second column, not the sixth.
@@ -209,17 +210,25 @@ def predicted_points(
 def reject_track_ids(path: Path, rows: Float64Array) -> None:
     """Raise InvalidRecordError if the last number of every line is a whole one, of 1 and more,
     behind a box in fractions: the ids of tracks."""
-    boxes, last = rows[:, 1:5], rows[:, 5]
-    if not len(rows) or boxes.min() < 0 or boxes.max() > 1.05:
+    last = rows[:, 5]
+    if not len(rows) or not has_fraction_boxes(rows):
         return
     if (last == np.floor(last)).all() and last.min() >= 0 and last.max() > 1:
         raise InvalidRecordError(
             path,
             "label files",
             f"the last number of every line is a whole one, up to {last.max():g}: the id of a "
-            "track, not a confidence",
-            "Write confidences (ultralytics: save_conf=True).",
+            "track or a percentage, not a confidence from 0 to 1",
+            "Write confidences (ultralytics: save_conf=True), or specify --scores percent.",
         )
+
+
+def has_fraction_boxes(rows: Float64Array) -> bool:
+    """Whether the four numbers behind the class are fractions of the image in every line."""
+    return bool(((rows[:, 1:5] >= 0) & (rows[:, 1:5] <= MAX_FRACTION)).all())
+
+
+MAX_FRACTION = 1.05
 
 
 def check_classes(path: Path, image_keys: list[str], lines: PredictedLines) -> None:

@@ -269,7 +269,7 @@ def reject_split_image_names(reader: TableReader, names: Sequence[ColumnName], i
                 reader.path,
                 "image",
                 [image, name.column],
-                f"image=COLUMN, with a column that joins both (the same {image} occurs with "
+                f"image={image}, or with a column that joins both (the same {image} occurs with "
                 f"several values of {name.column})",
             )
 
