@@ -166,3 +166,20 @@ def test_classes_with_underscores_are_suggested(tmp_path):
     notes = view.version_or_draft("m").add_predictions(toys.write(tmp_path / "p.csv", scores))
     text = " ".join(note.message for note in notes)
     assert "--map 'golden_retriever=golden retriever'" in text
+
+
+def test_predicted_polygons_in_pixels(tmp_path):
+    for number in range(20):
+        x, y = 10 + 3 * number, 5 + number
+        corners = [(x, y), (x + 60, y + 4), (x + 50, y + 40), (x - 4, y + 30)]
+        toys.picture(tmp_path / f"data/images/{number}.png", 200, 120)
+        shares = " ".join(f"{a / 200:.6f} {b / 120:.6f}" for a, b in corners)
+        toys.write(tmp_path / f"data/labels/{number}.txt", f"0 {shares}\n")
+        pixels = " ".join(f"{a} {b}" for a, b in corners)
+        toys.write(tmp_path / f"pred/{number}.txt", f"0 {pixels} 0.95\n")
+    toys.write(tmp_path / "data/data.yaml", "path: .\nval: images\nnames: [x]\n")
+    view, _ = add(tmp_path, tmp_path / "data")
+    version = view.version_or_draft("m")
+    version.add_predictions(tmp_path / "pred")
+    overall = version.metrics("validation").overall
+    assert (version.evaluation.geometry, overall.errors) == ("mask", 0)

@@ -105,7 +105,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             image_key_kind="stem",
             box_shape="xywh" if box_unit == "pixels" else "cxcywh",
             outline=string_column(lines.outlines) if any(lines.outlines) else None,
-            outline_unit="fractions",
+            outline_unit="fractions" if has_fraction_boxes(lines.rows) else "pixels",
             keypoints=lines.keypoints,
         )
 
