@@ -183,3 +183,32 @@ def test_predicted_polygons_in_pixels(tmp_path):
     version.add_predictions(tmp_path / "pred")
     overall = version.metrics("validation").overall
     assert (version.evaluation.geometry, overall.errors) == ("mask", 0)
+
+
+@pytest.mark.parametrize("option", [None, "id", "file-stem"])
+def test_image_ids_with_two_readings_of_few_boxes(option, tmp_path):
+    """By id 4 of 12 boxes agree, by the number in the file's name 8."""
+    ids = [1, 2, 3, 12, 11, 10, 9, 8, 7, 6, 5, 4]
+    boxes = [[20 + 37 * k % 400, 30 + 23 * k % 300, 80 + 3 * k, 60 + 2 * k] for k in range(12)]
+    sizes = {"width": 640, "height": 480}
+    images = [{"id": ids[k], "file_name": f"{k + 1}.jpg", **sizes} for k in range(12)]
+    annotations = [
+        {"id": k + 1, "image_id": ids[k], "category_id": 1, "bbox": boxes[k]} for k in range(12)
+    ]
+    source = toys.coco(tmp_path, images=images, annotations=annotations, pictures=False)
+    results = [
+        {
+            "image_id": k + 1,
+            "category_id": 1,
+            "bbox": boxes[k] if k < 8 else [560, 400, 70, 70],
+            "score": 0.9 - 0.01 * k,
+        }
+        for k in range(12)
+    ]
+    version = add(tmp_path, source)[0].version_or_draft("m")
+    predictions = toys.results(tmp_path, results)
+    if option is None:
+        with pytest.raises(PellucidError, match="--image-ids id or --image-ids path-without-ending"):
+            version.add_predictions(predictions)
+    else:
+        version.add_predictions(predictions, image_ids=option)

@@ -260,16 +260,34 @@ def compare_image_refs(
     concept_refs: Interpretation,
     candidates: Iterable[Interpretation],
 ) -> Choice:
-    """The choice, or a candidate for which far more boxes agree with an annotation."""
+    """The choice, or a candidate for which far more boxes agree with an annotation.
+
+    Raises:
+        AmbiguousInterpretationError: more boxes agree with a candidate, but not far more.
+    """
     share = agreement.share(choice.refs, concept_refs)
+    box_count = len(agreement.confident_rows)
+    doubtful: list[tuple[Interpretation, float]] = []
     for rival in rival_interpretations(choice.refs, [*candidates]):
         rival_share = agreement.share(rival, concept_refs)
         is_complete = rival.is_complete and not choice.refs.is_complete
         min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
         if is_clearly_better(rival_share, share, min_ratio):
-            box_count = len(agreement.confident_rows)
             choice = override_choice("image ids", choice, rival, share, rival_share, box_count)
             share = rival_share
+        elif is_rather_better(rival_share, share, box_count) and rival.is_complete:
+            doubtful.append((rival, rival_share))
+    for rival, rival_share in doubtful:
+        if is_rather_better(rival_share, share, box_count):
+            raise AmbiguousInterpretationError(
+                agreement.source.path,
+                "image ids",
+                [
+                    (choice.refs.name, f"{share:.0%} of confident boxes agree"),
+                    (rival.name, f"{rival_share:.0%} agree"),
+                ],
+                "--image-ids",
+            )
     return choice
 
 
@@ -452,6 +470,16 @@ def rival_interpretations(
         and rival.explained_count * 2 >= current.explained_count
         and (rival.positions != current.positions).any()
     ]
+
+
+RATHER_BETTER_RATIO, MIN_DOUBTFUL_BOXES = 1.5, 3
+"""By which factor, and how many, more boxes must agree with another reading of the image ids for
+the import to ask: the wrong one agrees by chance alone."""
+
+
+def is_rather_better(share: float, other_share: float, box_count: int) -> bool:
+    more = (share - other_share) * box_count
+    return share >= RATHER_BETTER_RATIO * other_share and more >= MIN_DOUBTFUL_BOXES - 1e-9
 
 
 def is_clearly_better(share: float, other_share: float, min_ratio: float) -> bool:
