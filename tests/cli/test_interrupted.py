@@ -53,6 +53,7 @@ def test_an_import_is_interrupted_at_any_moment(workspace, after):
 
 
 def test_a_job_in_the_background_of_a_script_ignores_it(workspace):
-    command = f'trap "" INT; "{sys.executable}" -m pellucid list "{workspace / "w"}" & kill -INT $!; wait $!'
+    listing = f'"{sys.executable}" -m pellucid list "{workspace / "w"}"'
+    command = f'trap "" INT; {listing} & kill -INT $!; wait $!'
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -95,6 +95,17 @@ def test_difficult_shapes_are_ignored(tmp_path):
     assert view.annotation_tables[1].ignore.tolist() == [True, False]
 
 
+def test_difficult_objects_of_several_polygons_are_ignored(tmp_path):
+    part = {"label": "dent", "group_id": 1, "shape_type": "polygon", "difficult": True}
+    corners = ([[1, 1], [9, 1], [9, 9]], [[20, 20], [30, 20], [30, 30]])
+    shapes = [{**part, "points": points} for points in corners]
+    document = {"imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64, "shapes": shapes}
+    view, _ = add(
+        tmp_path, toys.write(tmp_path / "a.json", json.dumps({"version": "5"} | document))
+    )
+    assert view.annotation_tables[1].ignore.tolist() == [True]
+
+
 def test_difficult_of_voc_in_words(tmp_path):
     box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
     item = f"<object><name>x</name><difficult>True</difficult>{box}</object>"
@@ -208,7 +219,9 @@ def test_image_ids_with_two_readings_of_few_boxes(option, tmp_path):
     version = add(tmp_path, source)[0].version_or_draft("m")
     predictions = toys.results(tmp_path, results)
     if option is None:
-        with pytest.raises(PellucidError, match="--image-ids id or --image-ids path-without-ending"):
+        with pytest.raises(
+            PellucidError, match="--image-ids id or --image-ids path-without-ending"
+        ):
             version.add_predictions(predictions)
     else:
         version.add_predictions(predictions, image_ids=option)

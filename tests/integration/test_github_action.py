@@ -88,7 +88,7 @@ def test_a_worse_candidate_fails_with_a_summary_and_a_report(action, data):
     assert done.returncode == 4, done.stderr
     assert "Gate failed: all concepts: errors 0 → 20" in summary
     assert outputs == "verdict=worse\n"
-    assert "20 annotations that the baseline found and the candidate does not" in summary
+    assert "20 broken: right in the baseline and wrong in the candidate" in summary
     assert " in 19.png" in summary
     report = (data / action["inputs"]["report"]["default"]).read_text()
     assert "data:image/" in report, "the report shows what broke"

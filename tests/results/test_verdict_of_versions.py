@@ -11,7 +11,9 @@ import pytest
 import pellucid
 import toys
 from pellucid.analysis.verdict import sign_flip_p_value
+from pellucid.export.comparison_reports import format_markdown
 from pellucid.results.release_gate import check_gate
+from pellucid.results.version_comparison import broken_units
 
 CONCEPTS = ["cat", "dog", "owl"]
 
@@ -153,6 +155,19 @@ def test_gates_on_the_command_line(pair, tmp_path):
     assert "Gate failed: all concepts: errors" in text
     compare_cli(view, "--markdown", report)
     assert report.read_text().count("**b** compared with **a**") == 2
+
+
+@pytest.mark.parametrize("threshold", [None, 0.2, 0.9])
+def test_the_report_lists_what_is_counted_as_broken(pair, threshold):
+    a, b = (version.results(thresholds=threshold) for version in pair)
+    units = broken_units(a, b, "validation")
+    comparison = a.compare(b)
+    counts = Counter(unit.concept for unit in units)
+    assert len(units) == comparison.overall.broken
+    for change in comparison.concepts:
+        assert counts[change.concept] == change.broken
+    text = format_markdown(comparison, (), units)
+    assert (f"{len(units):,} broken: right in the baseline" in text) == bool(units)
 
 
 def test_given_thresholds_and_iou_are_used(pair):

@@ -134,9 +134,9 @@ def compare_command(
 ) -> None:
     """Compare the candidate B with the baseline A on the images evaluated in both: errors that B
     fixed and introduced, and whether it is better."""
-    from pellucid.browse.query import ListQuery
     from pellucid.export.comparison_reports import append_markdown, format_junit
     from pellucid.results.release_gate import check_gate, shared_metrics
+    from pellucid.results.version_comparison import broken_units
     from pellucid.storage.files import replace_file
 
     results_a, results_b = (
@@ -156,8 +156,8 @@ def compare_command(
     if junit:
         replace_file(Path(junit), format_junit(comparison, failures).encode())
     if markdown:
-        query = ListQuery("extra", split, filters=(f"versus:{a}=broken",))
-        append_markdown(markdown, comparison, failures, results_b.gallery(query))
+        broken = broken_units(results_a, results_b, split)
+        append_markdown(markdown, comparison, failures, broken)
     with closed_output_ignored():
         if as_json:
             print_json(comparison.document)

@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from pellucid.browse.items import Item
 from pellucid.results.release_gate import GateFailure
 from pellucid.results.version_comparison import (
+    BrokenUnit,
     ConceptChange,
     VersionComparison,
     describe_change,
@@ -52,7 +52,7 @@ def append_markdown(
     path: str | Path,
     comparison: VersionComparison,
     failures: Sequence[GateFailure],
-    broken: Sequence[Item] = (),
+    broken: Sequence[BrokenUnit] = (),
 ) -> None:
     """Append the report to a file, such as a CI job's summary, which may hold others already.
     broken: see format_markdown."""
@@ -65,10 +65,10 @@ def append_markdown(
 def format_markdown(
     comparison: VersionComparison,
     failures: Sequence[GateFailure] = (),
-    broken: Sequence[Item] = (),
+    broken: Sequence[BrokenUnit] = (),
 ) -> str:
     """Markdown for a pull-request comment: the verdict and a table of changes, worst first.
-    broken: annotations that only the baseline found; the first of them are listed."""
+    broken: what only the baseline has right; the first are listed."""
     overall = comparison.overall
     state = ", with corrections" if comparison.corrected else ""
     summary = (
@@ -96,12 +96,12 @@ def format_markdown(
 MAX_LISTED = 20
 
 
-def broken_list(items: Sequence[Item]) -> str:
-    """The first annotations that the candidate no longer finds, as a list that can be opened."""
-    shown = items[:MAX_LISTED]
-    lines = [f"- {markdown_text(item.concept)} in {markdown_text(item.image)}" for item in shown]
-    more = f", the first {len(shown)}" if len(items) > len(shown) else ""
-    title = f"{len(items):,} annotations that the baseline found and the candidate does not{more}"
+def broken_list(units: Sequence[BrokenUnit]) -> str:
+    """The first of what the candidate no longer has right, as a list that can be opened."""
+    shown = units[:MAX_LISTED]
+    lines = [f"- {markdown_text(unit.concept)} in {markdown_text(unit.image)}" for unit in shown]
+    more = f", the first {len(shown)}" if len(units) > len(shown) else ""
+    title = f"{len(units):,} broken: right in the baseline and wrong in the candidate{more}"
     return "\n".join([f"<details><summary>{title}</summary>", "", *lines, "", "</details>"])
 
 

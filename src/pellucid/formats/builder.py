@@ -204,21 +204,29 @@ class DatasetBuilder:
         concept: str,
         parts: Sequence[Sequence[tuple[float, float]]],
         location: str,
+        ignore: bool = False,
     ) -> None:
         """Add an object of several polygons, each of three points or more."""
         xs, ys = zip(*(point for part in parts for point in part), strict=True)
         polygons = [[coordinate for point in part for coordinate in point] for part in parts]
         area = sum(map(polygon_area, polygons))
         self.add_corners(
-            image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, area=area
+            image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, ignore, area
         )
         self._outlines[len(self._boxes) - 1] = json.dumps(polygons)
 
-    def add_mask(self, image_index: int, concept: str, pixels: BoolArray, location: str) -> None:
+    def add_mask(
+        self,
+        image_index: int,
+        concept: str,
+        pixels: BoolArray,
+        location: str,
+        ignore: bool = False,
+    ) -> None:
         """Add a mask with the box around it. pixels: bool (height, width) in the size of the image,
         of which at least one is set."""
         masks = encode_mask_arrays(pixels[None])
-        self.add_encoded_mask(image_index, concept, masks, 0, location)
+        self.add_encoded_mask(image_index, concept, masks, 0, location, ignore=ignore)
 
     def add_encoded_mask(
         self,

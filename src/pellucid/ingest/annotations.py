@@ -413,7 +413,7 @@ def images_without_prefix(folder: str, images: Images) -> str:
         prefix, name = "/".join(parts[:count]), "/".join(parts[count:])
         if not location_exists(join_location(folder, name)):
             continue
-        parent = Path(folder).resolve().parents[count - 1]
+        parent = Path(folder).resolve().joinpath(*[".."] * count).resolve()
         if (parent / images.path[0]).exists():
             return f"The paths begin with '{prefix}/': specify --images {parent}."
         return (

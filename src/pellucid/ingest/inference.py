@@ -279,15 +279,8 @@ def compare_image_refs(
             doubtful.append((rival, rival_share))
     for rival, rival_share in doubtful:
         if is_rather_better(rival_share, share, box_count):
-            raise AmbiguousInterpretationError(
-                agreement.source.path,
-                "image ids",
-                [
-                    (choice.refs.name, f"{share:.0%} of confident boxes agree"),
-                    (rival.name, f"{rival_share:.0%} agree"),
-                ],
-                "--image-ids",
-            )
+            shares = (choice.refs, share), (rival, rival_share)
+            raise doubt_error(agreement, "image ids", "--image-ids", *shares)
     return choice
 
 
@@ -313,15 +306,8 @@ def compare_concept_refs(
         may_be_wrong = choice.refs.is_complete and len(rival.positions) < agreement.concept_count
         if may_be_wrong and box_count < MIN_BOXES:
             # of some concepts alone a model may be as wrong as another reading is right
-            raise AmbiguousInterpretationError(
-                agreement.source.path,
-                "category ids",
-                [
-                    (choice.refs.name, f"{share:.0%} of confident boxes agree"),
-                    (rival.name, f"{rival_share:.0%} agree"),
-                ],
-                "--category-ids",
-            )
+            shares = (choice.refs, share), (rival, rival_share)
+            raise doubt_error(agreement, "category ids", "--category-ids", *shares)
         if is_complete and (rival_share - share) * box_count < MIN_EXTRA_BOXES:
             continue
         choice = override_choice("category ids", choice, rival, share, rival_share, box_count)
@@ -470,6 +456,20 @@ def rival_interpretations(
         and rival.explained_count * 2 >= current.explained_count
         and (rival.positions != current.positions).any()
     ]
+
+
+ReadingShare = tuple[Interpretation, float]
+"""A reading, and the share of confident boxes that agree with an annotation under it."""
+
+
+def doubt_error(
+    agreement: BoxAgreement, what: str, option: str, taken: ReadingShare, rival: ReadingShare
+) -> AmbiguousInterpretationError:
+    evidence = [
+        (taken[0].name, f"{taken[1]:.0%} of confident boxes agree"),
+        (rival[0].name, f"{rival[1]:.0%} agree"),
+    ]
+    return AmbiguousInterpretationError(agreement.source.path, what, evidence, option)
 
 
 RATHER_BETTER_RATIO, MIN_DOUBTFUL_BOXES = 1.5, 3

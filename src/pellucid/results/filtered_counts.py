@@ -28,6 +28,22 @@ class FilteredCounts:
     scores: Histogram
 
 
+def filter_tab(
+    results: Results,
+    tab: Tab,
+    split: int,
+    concept: int | None,
+    thresholds: Float64Array,
+    filters: tuple[str, ...],
+) -> Int64Array:
+    """The rows of a tab that satisfy the filters, other than `like` and `text`, which ask for a
+    number of items and not for a property. Raises FilterError."""
+    clauses = tuple(c for c in filters if c.partition(":")[0] not in RANKING_KEYS)
+    selection = results.selection(tab, split, concept, thresholds, False)
+    filtered = results.filtered_rows(selection, clauses)
+    return np.asarray(selection.all_rows() if filtered is None else filtered, np.int64)
+
+
 def count_filtered(
     results: Results,
     tab: Tab,
@@ -37,8 +53,7 @@ def count_filtered(
     filters: tuple[str, ...],
     bins: int,
 ) -> FilteredCounts:
-    """Count the items of every tab that satisfy the filters, other than `like` and `text`, which
-    ask for a number of items and not for a property.
+    """Count the items of every tab that satisfy the filters. See filter_tab.
 
     tab: whose predictions the scores are of; of All for Extra · concept: of the tab All and of the
     scores; None for all concepts.
@@ -46,12 +61,9 @@ def count_filtered(
     Raises:
         FilterError: a filter cannot be read.
     """
-    clauses = tuple(c for c in filters if c.partition(":")[0] not in RANKING_KEYS)
 
     def rows(tab: Tab, of_concept: int | None) -> Int64Array:
-        selection = results.selection(tab, split, of_concept, thresholds, False)
-        filtered = results.filtered_rows(selection, clauses)
-        return selection.all_rows() if filtered is None else filtered
+        return filter_tab(results, tab, split, of_concept, thresholds, filters)
 
     evaluation = results.evaluation
     predicted, annotated = evaluation.predictions.concept, evaluation.annotations.concept

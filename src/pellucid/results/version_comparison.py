@@ -182,6 +182,27 @@ def compare_versions(
     )
 
 
+@dataclass(frozen=True)
+class BrokenUnit:
+    """What the baseline has right and the candidate wrong: an annotation, an image or a tag."""
+
+    image: str
+    concept: str
+
+
+def broken_units(a: ComparedResults, b: ComparedResults, split: Split) -> list[BrokenUnit]:
+    """What `compare_versions` counts as broken, by image and concept."""
+    units = compare_evaluations(
+        a.evaluation, b.evaluation, SPLITS.index(split), a.thresholds, b.thresholds
+    ).units
+    rows = np.flatnonzero(units.outcome == BROKEN)
+    pairs = zip(units.image[rows].tolist(), units.concept[rows].tolist(), strict=True)
+    return [
+        BrokenUnit(str(a.evaluation.images.path[image]), a.evaluation.concepts[concept])
+        for image, concept in sorted(pairs)
+    ]
+
+
 def concept_change(
     comparison: Comparison, a: ComparedResults, concept_index: int | None
 ) -> ConceptChange:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from pellucid.browse.image_ranking import CountedRows, ImageOrder, RankedImage, rank_images
 from pellucid.browse.selection import Tab
-from pellucid.core.tables import Float64Array, Int64Array
+from pellucid.core.tables import Float64Array
 from pellucid.project import Version
-from pellucid.results.filters import RANKING_KEYS
+from pellucid.results.filtered_counts import filter_tab
 from pellucid.results.results import Results
 from pellucid.server.schemas.gallery_schema import (
     ImageDocument,
@@ -21,6 +19,8 @@ from pellucid.server.schemas.gallery_schema import (
 from pellucid.server.serializers import image_document
 
 DRAWN_OUTCOMES = ("matched", "missing")
+COUNTED_TABS: tuple[Tab, ...] = ("matched", "missing", "extra")
+"""As in CountedRows."""
 
 
 def images_document(
@@ -36,7 +36,10 @@ def images_document(
 ) -> ImagesDocument:
     """concept: whose items are counted and drawn; None: of all. filters: clauses that the items
     satisfy which are counted and drawn; an image without one is left out. Raises FilterError."""
-    counted = filter_items(results, split, concept, thresholds, filters) if filters else None
+    counted = None
+    if filters:
+        place = split, concept, thresholds, filters
+        counted = CountedRows(*(filter_tab(results, tab, *place) for tab in COUNTED_TABS))
     ranking = rank_images(results.evaluation, split, thresholds, order, concept, counted)
     rows = ranking.rows[offset : offset + limit].tolist()
     documents = [image_document(version, results, row, thresholds) for row in rows]
@@ -47,25 +50,6 @@ def images_document(
         for document, ranked in zip(documents, ranking.page(offset, limit), strict=True)
     ]
     return ImagesDocument(len(ranking), offset, images)
-
-
-def filter_items(
-    results: Results,
-    split: int,
-    concept: int | None,
-    thresholds: Float64Array,
-    filters: tuple[str, ...],
-) -> CountedRows:
-    """The items of each tab that satisfy the filters, other than `like` and `text`, which ask for
-    a number of items and not for a property."""
-    clauses = tuple(c for c in filters if c.partition(":")[0] not in RANKING_KEYS)
-
-    def rows(tab: Tab) -> Int64Array:
-        selection = results.selection(tab, split, concept, thresholds, False)
-        filtered = results.filtered_rows(selection, clauses)
-        return np.asarray(selection.all_rows() if filtered is None else filtered, np.int64)
-
-    return CountedRows(rows("matched"), rows("missing"), rows("extra"))
 
 
 def with_items(documents: list[ImageDocument], counted: CountedRows) -> list[ImageDocument]:

@@ -131,10 +131,11 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> tup
     added_groups: set[Group] = set()
     for shape_index, shape in enumerate(document.shapes):
         location = f"{file.name} $.shapes[{shape_index}]"
+        ignore = shape.difficult is True
         if shape.polygon is not None and (shape.label, shape.group_id) in parts_by_group:
             if (shape.label, shape.group_id) not in added_groups:
                 parts = parts_by_group[shape.label, shape.group_id]
-                builder.add_parts(image, shape.label, parts, location)
+                builder.add_parts(image, shape.label, parts, location, ignore)
             added_groups.add((shape.label, shape.group_id))
         elif len(shape.points) < 2:
             builder.skip_shape(image, shape.shape_type or "shape without points")
@@ -144,7 +145,7 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> tup
             if pixels is None:
                 builder.skip_shape(image, "mask")
             else:
-                builder.add_mask(image, shape.label, pixels, location)
+                builder.add_mask(image, shape.label, pixels, location, ignore)
         else:
             polygon = shape.polygon
             builder.add_outline(
@@ -152,7 +153,7 @@ def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> tup
                 shape.label,
                 polygon or shape.points,
                 location,
-                shape.difficult is True,
+                ignore,
                 keep_outline=bool(polygon),
             )
     for flag_name, is_set in (document.flags or {}).items():

@@ -208,8 +208,8 @@ def predicted_points(
 
 
 def reject_track_ids(path: Path, rows: Float64Array) -> None:
-    """Raise InvalidRecordError if the last number of every line is a whole one, of 1 and more,
-    behind a box in fractions: the ids of tracks."""
+    """Raise InvalidRecordError if the last number of every line is a whole one behind a box in
+    fractions, and some exceed 1: the ids of tracks, or percentages."""
     last = rows[:, 5]
     if not len(rows) or not has_fraction_boxes(rows):
         return

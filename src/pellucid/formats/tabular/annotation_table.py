@@ -266,7 +266,8 @@ def read_label_rows(
     """Labels of images: one per image (classification), or several (tagging)."""
     concept_texts = read_concept_texts(reader, roles)
     assert roles.concept is not None
-    reject_exchanged_columns(reader, roles)
+    if not options.columns:
+        reject_exchanged_columns(reader, roles)
     row_indexes = np.flatnonzero(concept_texts != "")
     separator = None
     if options.kind != "classification" or options.separator:
