@@ -299,3 +299,61 @@ def test_doubt_about_boxes_names_the_images_too(tmp_path):
     source.write_text(json.dumps(records))
     with pytest.raises(PellucidError, match=r"images are those of the version \(--image-ids\)"):
         matched(tmp_path, coco(tmp_path), source)
+
+
+def exchanged(box):
+    return [box[1], box[0], box[3], box[2]]
+
+
+def exchanged_coco(tmp_path):
+    """Annotations whose numbers have y before x."""
+    document = json.loads(coco(tmp_path).read_text())
+    for annotation in document["annotations"]:
+        annotation["bbox"] = exchanged(annotation["bbox"])
+    path = tmp_path / "exchanged.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_annotations_with_y_first_are_asked_for(tmp_path):
+    source = exchanged_coco(tmp_path)
+    with pytest.raises(PellucidError, match="Specify --boxes yxhw-pixels or --boxes xywh-pixels"):
+        add(tmp_path, source)
+    view, _ = add(tmp_path, source, boxes="yxhw-pixels")
+    assert view.annotation_tables[1].box == pytest.approx(np.array([box for *_, box in BOXES]))
+    add(tmp_path, source, boxes="xywh-pixels")
+
+
+def test_predictions_with_y_first_are_read_by_agreement(tmp_path):
+    results = [
+        {"image_id": image, "category_id": concept, "bbox": exchanged(box), "score": 0.9}
+        for image, concept, box in BOXES
+    ]
+    source = tmp_path / "p.json"
+    source.write_text(json.dumps(results))
+    assert matched(tmp_path, coco(tmp_path), source) == 40
+
+
+@pytest.mark.parametrize("has_pictures", [False, True])
+def test_corners_in_columns_called_sizes(tmp_path, has_pictures):
+    """Without pictures the import asks; with them, the corners are the boxes that lie inside."""
+    rows = [(f"{image}.jpg", CONCEPTS[concept], *corners(box)) for image, concept, box in BOXES]
+    source = table(tmp_path / "a.csv", "image,label,x,y,w,h", rows)
+    if not has_pictures:
+        with pytest.raises(PellucidError, match="--boxes xywh-pixels or --boxes xyxy-pixels"):
+            add(tmp_path, source)
+        return
+    (tmp_path / "img").mkdir()
+    for image in range(1, 21):
+        Image.new("RGB", SIZE).save(tmp_path / "img" / f"{image}.jpg")
+    view, notes = add(tmp_path, source, images=tmp_path / "img")
+    assert view.annotation_tables[1].box == pytest.approx(np.array([box for *_, box in BOXES]))
+    assert "boxes read as xyxy-pixels" in notes["boxes"]
+
+
+def test_sizes_larger_than_corners_are_sizes(tmp_path):
+    """Objects in the middle that fill most of their image: their sizes exceed their corners."""
+    rows = [(f"{n}.jpg", "cat", 100 - n, 80 - n, 440 + 2 * n, 320 + 2 * n) for n in range(30)]
+    view, notes = add(tmp_path, table(tmp_path / "a.csv", "image,label,x,y,w,h", rows))
+    assert view.annotation_tables[1].box[0].tolist() == [100, 80, 440, 320]
+    assert "boxes" not in notes

@@ -35,6 +35,15 @@ def parallel(rows):
     }
 
 
+def tensorflow(rows):
+    """Corners with y first."""
+    return {
+        "detection_boxes": [[b, a, d, c] for a, b, c, d in parallel(rows)["boxes"]],
+        "detection_classes": parallel(rows)["labels"],
+        "detection_scores": parallel(rows)["scores"],
+    }
+
+
 def pipeline(rows):
     names = ("xmin", "ymin", "xmax", "ymax")
     return [
@@ -88,6 +97,18 @@ LAYOUTS = {
     "objects by image": lambda: json.dumps(by_image(lambda rows: {"detections": listed(rows)})),
     "images with objects": lambda: json.dumps(
         [{"image": image, "predictions": rows} for image, rows in by_image(listed).items()]
+    ),
+    "lists of MMDetection by image": lambda: json.dumps(
+        [
+            {"img_path": image, "pred_instances": entry}
+            for image, entry in by_image(parallel).items()
+        ]
+    ),
+    "lists of TensorFlow by image": lambda: json.dumps(
+        [
+            {"image": image, "num_detections": len(rows), **tensorflow(rows)}
+            for image, rows in by_image(lambda rows: rows).items()
+        ]
     ),
     "images with parallel lists": lambda: lines(
         [{"image": image, **entry} for image, entry in by_image(parallel).items()]

@@ -58,6 +58,27 @@ def test_entries_by_image_are_read(document, tmp_path):
     assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
 
 
+@pytest.mark.parametrize("is_list", [False, True])
+def test_concepts_by_image(is_list, tmp_path):
+    document = {"a.jpg": "cat", "b.jpg": "dog", "c.jpg": "cat"}
+    if is_list:
+        document = {"a.jpg": ["cat", "dog"], "b.jpg": ["dog"], "c.jpg": []}
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.json", json.dumps(document)))
+    assert view.kind == ("tagging" if is_list else "classification")
+    images, annotations = view.annotation_tables[:2]
+    names = [concept.name for concept in view.manifest.concepts]
+    stated = [
+        (images.path[image], names[concept])
+        for image, concept in zip(annotations.image, annotations.concept, strict=True)
+    ]
+    expected = [
+        (image, concept)
+        for image, concepts in document.items()
+        for concept in ([concepts] if isinstance(concepts, str) else concepts)
+    ]
+    assert sorted(stated) == sorted(expected)
+
+
 @pytest.mark.parametrize("column", ["camera", "sequence", "scene", "page"])
 def test_an_image_that_two_columns_name(column, tmp_path):
     rows = [f"{column},image,label,xmin,ymin,xmax,ymax"]
@@ -225,3 +246,36 @@ def test_image_ids_with_two_readings_of_few_boxes(option, tmp_path):
             version.add_predictions(predictions)
     else:
         version.add_predictions(predictions, image_ids=option)
+
+
+def test_flags_of_a_split_are_its_column(tmp_path):
+    rows = ["image,label,train", "a.jpg,cat,1", "b.jpg,dog,0", "c.jpg,cat,1"]
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.csv", "\n".join(rows)))
+    assert view.annotation_tables[0].split.tolist() == [0, 1, 0]
+    rows = ["image,label,train,test", "a.jpg,cat,1,0", "b.jpg,dog,0,1"]
+    message = refusal(tmp_path, toys.write(tmp_path / "b.csv", "\n".join(rows)))
+    assert "columns 'train', 'test'" in message and "Write one column `split`" in message
+
+
+@pytest.mark.parametrize("words", [("present", "absent"), ("y", "n"), ("Yes", "No")])
+def test_words_for_yes_and_no(words, tmp_path):
+    yes, no = words
+    rows = ["image,cat,dog", f"a.jpg,{yes},{no}", f"b.jpg,{no},{yes}", f"c.jpg,{yes},{yes}"]
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.csv", "\n".join(rows)))
+    assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("is_name", [False, True])
+def test_a_number_behind_a_name_in_a_list(is_name, tmp_path):
+    source = toys.write(tmp_path / "a.txt", "a.jpg cat 0\nb.jpg dog 1\nc.jpg cat 0\n")
+    if is_name:
+        view, _ = add(tmp_path, source, separator="none")
+        assert [concept.name for concept in view.manifest.concepts] == ["cat 0", "dog 1"]
+    else:
+        assert "Specify --separator none if it is a name" in refusal(tmp_path, source)
+
+
+def test_names_joined_by_an_ampersand(tmp_path):
+    cells = ["cat", "dog", "cat & dog", "dog & bird", "bird"]
+    rows = ["image,label", *(f"{number}.jpg,{cell}" for number, cell in enumerate(cells))]
+    assert "--separator '&'" in refusal(tmp_path, toys.write(tmp_path / "a.csv", "\n".join(rows)))

@@ -65,7 +65,7 @@ class Inference:
 
 
 BoxUnit = Literal["pixels", "fractions"]
-BoxShape = Literal["xywh", "xyxy", "cxcywh", "yxyx"]
+BoxShape = Literal["xywh", "xyxy", "cxcywh", "yxyx", "yxhw"]
 
 
 @dataclass(frozen=True)

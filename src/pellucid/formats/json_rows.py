@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import MalformedFileError
+from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import parse_json, read_lines
 from pellucid.formats.probe import HEAD_BYTES
 from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
@@ -78,6 +79,9 @@ def has_second_line(path: Path) -> bool:
 def document_rows(document: Any) -> Iterator[Row]:
     """The rows of a file; none of one that has neither records nor entries by image."""
     if isinstance(document, Mapping):
+        if names_concepts(document):
+            yield from concept_rows(document)
+            return
         listed = listed_records(document)
         entries = image_entries(document)
         if listed is not None and image_key(document) is None:
@@ -94,6 +98,30 @@ def document_rows(document: Any) -> Iterator[Row]:
     for record in document if isinstance(document, list) else ():
         if isinstance(record, Mapping):
             yield from image_rows(record)
+
+
+def names_concepts(document: Mapping[str, Any]) -> bool:
+    """Whether each key is an image file, and each value the name of its concept or a list of
+    names."""
+    return any(document.values()) and all(
+        is_image_file(key)
+        and (
+            isinstance(value, str)
+            or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+        )
+        for key, value in document.items()
+    )
+
+
+def concept_rows(document: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of `{"a.jpg": "cat"}`, or of `{"a.jpg": ["cat", "dog"]}`."""
+    is_list = any(isinstance(value, list) for value in document.values())
+    for image, value in document.items():
+        if is_list:
+            names = [value] if isinstance(value, str) else value
+            yield {IMAGE_COLUMN: image, "labels": cell(names)}
+        else:
+            yield {IMAGE_COLUMN: image, "label": value}
 
 
 def image_entries(document: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -123,6 +151,7 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
 
 def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     """The rows of a record: one, or one per object if it lists them."""
+    record = with_plain_lists(record)
     objects = listed_records(record)
     parallel = {} if objects is not None else parallel_lists(record)
     name = image_key(record)
@@ -140,6 +169,17 @@ def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
             yield image
     else:
         yield {**image, **flat_fields(record)}
+
+
+def with_plain_lists(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with its parallel lists under their plain names: those of MMDetection are in
+    `pred_instances`, those of TensorFlow's object detection begin with `detection_`."""
+    plain = {key.removeprefix("detection_"): value for key, value in record.items()}
+    instances = plain.get("pred_instances")
+    if isinstance(instances, Mapping) and parallel_lists(instances):
+        del plain["pred_instances"]
+        plain |= instances
+    return plain if len(plain) >= len(record) else record
 
 
 def image_key(record: Mapping[str, Any]) -> str | None:

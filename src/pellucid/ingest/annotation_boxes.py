@@ -30,6 +30,7 @@ from pellucid.images.sizes import display_sizes
 from pellucid.ingest.box_formats import BoxFormat, convert_to_pixels, parse_box_format
 from pellucid.ingest.box_inference import EXAMPLE_FORMATS, MIN_ORDERED_BOXES
 from pellucid.ingest.box_scaling import fill_image_sizes
+from pellucid.ingest.exchanged_axes import exchange_axes, reject_exchanged_axes
 
 MIN_INSIDE_SHARE = 0.98
 """Share of boxes that must lie inside their image for a meaning to be plausible."""
@@ -148,6 +149,12 @@ def choose_shape(
     if "yxyx" in plausible and len(plausible) > 1:
         plausible.remove("yxyx")  # y first is rare, so it must be the only one that fits
     default = shapes.default
+    if default is not None and (sizes > 0).all() and len(raw) >= MIN_ORDERED_BOXES:
+        inside = (
+            inside_share(*corner_points(default, raw), sizes),
+            inside_share(*corner_points("yxhw", raw), sizes),
+        )
+        reject_exchanged_axes(source.path, default, inside, annotations, images, folders)
     if default is not None and not plausible:
         reject_outside(source, default, raw, sizes)
         return default, "as the format defines it"
@@ -197,6 +204,8 @@ def corner_points(shape: BoxShape, raw: Float64Array) -> tuple[Float64Array, Flo
         return raw[:, :2], raw[:, 2:]
     if shape == "yxyx":
         return raw[:, 1::-1], raw[:, :1:-1]
+    if shape == "yxhw":
+        return corner_points("xywh", exchange_axes(raw))
     if shape == "cxcywh":
         return raw[:, :2] - raw[:, 2:] / 2, raw[:, :2] + raw[:, 2:] / 2
     return raw[:, :2], raw[:, :2] + raw[:, 2:]
@@ -271,6 +280,8 @@ def convert_shape(source: ParsedAnnotations, shape: BoxShape) -> ParsedAnnotatio
     elif shape == "yxyx":
         low, high = corner_points(shape, raw)
         box = np.concatenate([low, high - low], axis=1)
+    elif shape == "yxhw":
+        box = exchange_axes(raw)
     elif shape == "cxcywh":
         box[:, :2] -= raw[:, 2:] / 2
     box[~positive] = 0

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Predictions
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 
-BOX_SHAPES = ("xywh", "xyxy", "cxcywh", "yxyx")
+BOX_SHAPES = ("xywh", "xyxy", "cxcywh", "yxyx", "yxhw")
 CORNER_SHAPES = ("xyxy", "yxyx")
 """Two corners: the x coordinate first, or y first as TensorFlow writes them."""
 RESIZE_SIDES = (
@@ -91,6 +91,8 @@ def convert_to_pixels(
         box = np.stack([a, b, c - a, d - b], axis=1)
     elif box_format.shape == "yxyx":
         box = np.stack([b, a, d - b, c - a], axis=1)
+    elif box_format.shape == "yxhw":
+        box = np.stack([b, a, d, c], axis=1)
     elif box_format.shape == "cxcywh":
         box = np.stack([a - c / 2, b - d / 2, c, d], axis=1)
     else:

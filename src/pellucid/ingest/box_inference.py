@@ -261,8 +261,11 @@ def mean_iou(first: Float64Array, second: Float64Array) -> float:
 def is_needless(variant: Variant, shares: Mapping[Variant, float]) -> bool:
     """Whether a format has y first, which is rare, and x first agrees as well."""
     variant_index, box_format = variant
-    usual = (variant_index, replace(box_format, shape="xyxy"))
-    return box_format.shape == "yxyx" and shares.get(usual, 0.0) >= shares[variant]
+    usual_shape = {"yxyx": "xyxy", "yxhw": "xywh"}.get(box_format.shape)
+    if usual_shape is None:
+        return False
+    usual = (variant_index, replace(box_format, shape=usual_shape))
+    return shares.get(usual, 0.0) >= shares[variant]
 
 
 def infer_open_shape(
@@ -352,7 +355,10 @@ def mean_overlaps(
 
 
 def min_overlap_share(box_format: BoxFormat) -> float:
-    """The share of boxes that must agree. Resized squares need more evidence."""
+    """The share of boxes that must agree. Resized squares need more evidence, and exchanged axes
+    most: some boxes of images that EXIF turns agree with them too."""
+    if box_format.shape == "yxhw":
+        return 0.6
     return 0.3 if box_format.is_resized else 0.1
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pellucid.core.errors import InvalidChoiceError, format_count, summarize_names
 from pellucid.core.tables import Annotations, BoolArray, Images
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions, Severity
@@ -22,6 +24,7 @@ from pellucid.ingest.box_agreement import (
 from pellucid.ingest.box_inference import infer_box_format
 from pellucid.ingest.compared_sizes import with_compared_sizes
 from pellucid.ingest.errors import AmbiguousInterpretationError, ConceptNumberingError
+from pellucid.ingest.exchanged_axes import are_images_turned
 from pellucid.ingest.exchanged_concepts import exchanged_concepts
 from pellucid.ingest.joint_readings import Evidence, JointReading, reject_joint_reading
 from pellucid.ingest.references import (
@@ -180,6 +183,10 @@ def read_boxes(
         evidence.annotations,
         forced_format,
     )
+    if forced_format is None and any(i.answer.startswith("yxhw") for i in inferences):
+        image_rows = np.unique(image_refs.positions[image_refs.positions >= 0])
+        if are_images_turned(image_rows, images, evidence.folders):  # their boxes are turned later
+            source, inferences = as_written, []
     if source.box is None or not (source.unit == "pixels" or images.width.any()):
         return source, None, inferences
     rows = most_confident_rows(source.score, len(evidence.annotations))

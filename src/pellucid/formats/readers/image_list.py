@@ -101,6 +101,8 @@ def parse_concepts(
     """
     words = [line.text.split() for line in lines]
     if not all(word.isdecimal() for line_words in words for word in line_words):
+        if forced is None:
+            reject_numbered_names(builder, lines, words)
         separator = find_separator(builder.path, "concept", [line.text for line in lines], forced)
         return [split_cell(line.text, separator) for line in lines]
     lengths = {len(line_words) for line_words in words}
@@ -126,6 +128,21 @@ def parse_concepts(
         )
         builder.notes.append(Note("names", message, 1, "info"))
     return [[names[int(word) - first] for word in line_words] for line_words in words]
+
+
+def reject_numbered_names(
+    builder: DatasetBuilder, lines: Sequence[ListLine], words: Sequence[Sequence[str]]
+) -> None:
+    """Raise InvalidRecordError if each line has a name and a number behind it, which may be part of
+    the name, a score or a split."""
+    lengths = {len(line_words) for line_words in words}
+    if len(lengths) == 1 and all(len(ws) > 1 and ws[-1].isdecimal() for ws in words):
+        raise InvalidRecordError(
+            builder.path,
+            lines[0].location,
+            f"'{lines[0].text}' could be a name, or a name and a number behind it",
+            "Specify --separator none if it is a name; else write a CSV table with a header.",
+        )
 
 
 def fits(words: Sequence[str], names: Sequence[str]) -> bool:

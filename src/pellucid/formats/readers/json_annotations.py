@@ -22,6 +22,7 @@ from pellucid.formats.json_rows import (
     image_key,
     is_score_key,
     listed_records,
+    names_concepts,
     read_document,
     row_columns,
 )
@@ -84,6 +85,8 @@ def names_images_by_key(document: Any) -> bool:
 def keyed_entries(document: Any) -> dict[str, Any] | None:
     """The entries of an object whose keys alone can name the images."""
     if not isinstance(document, Mapping) or image_key(document) is not None:
+        return None
+    if names_concepts(document):
         return None
     entries = image_entries(document)
     if entries is None or listed_records(document) is not None:

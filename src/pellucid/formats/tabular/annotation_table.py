@@ -23,6 +23,11 @@ from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, 
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.annotators import annotator_notes, reject_disagreement
 from pellucid.formats.tabular.box_columns import corners_of
+from pellucid.formats.tabular.box_evidence import (
+    FRACTIONS_MESSAGE,
+    are_fractions,
+    look_like_corners,
+)
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
 from pellucid.formats.tabular.column_names import (
@@ -47,8 +52,6 @@ from pellucid.formats.tabular.flags import (
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, read_one_hot
-
-FRACTIONS_MESSAGE = "boxes interpreted as fractions of the image size: no coordinate exceeds 1"
 
 
 def has_annotation_columns(reader: TableReader, options: ReadOptions) -> bool:
@@ -175,7 +178,8 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
         long_rows.box_shapes = BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx"))
     elif is_open:
         default: BoxShape | None = None if are_fractions(boxes) else "xywh"
-        long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"), default)
+        corners: tuple[BoxShape, ...] = ("xyxy",) if look_like_corners(boxes[is_positive]) else ()
+        long_rows.box_shapes = BoxShapes(("xywh", *corners, "cxcywh"), default)
     long_rows.notes += empty_row_notes(concept_texts[~is_object])
     return long_rows
 
@@ -429,15 +433,3 @@ def read_boolean_column(reader: TableReader, column_name: str | None) -> BoolArr
                 "Expected 0 or 1.",
             )
     return np.array([cell_text in TRUE_WORDS for cell_text in cell_texts], bool)
-
-
-MAX_FRACTION = 1.05
-"""Boxes in fractions of their image may reach a little beyond it."""
-
-
-def are_fractions(boxes: Float64Array) -> bool:
-    """Whether no coordinate is far beyond 1 and some box is not empty."""
-    complete_boxes = boxes[~np.isnan(boxes).any(axis=1)]
-    return bool(len(complete_boxes)) and bool(
-        (complete_boxes.max() <= MAX_FRACTION) and (complete_boxes[:, 2:].max() > 0)
-    )

@@ -11,9 +11,12 @@ from pellucid.formats.errors import AmbiguousSeparatorError, InvalidRecordError
 from pellucid.formats.parsing import is_number
 from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
 
-SEPARATORS = "|\n;,/+ "
-RARE_SEPARATORS = "&:\t-_"
+SEPARATORS = "|\n;,/+&:\t -_"
+"""The likeliest first."""
+RARE_SEPARATORS = "&:\t"
 """Separators that are asked for if parts recur."""
+WORD_SEPARATORS = "-_"
+"""Likewise, in columns whose name announces several concepts; elsewhere they join words."""
 NEVER_IN_NAMES = "|\n"
 NO_SEPARATOR = "none"
 UNIT_SEPARATOR = "\x1f"
@@ -58,20 +61,17 @@ def find_separator(
     announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
     for separator in SEPARATORS:
         joined_cells = [cell for cell in distinct_cells if separator in cell]
-        if not joined_cells:
+        if not joined_cells or (separator in WORD_SEPARATORS and not announces_lists):
             continue
         reject_flag_cells(path, column, distinct_cells, separator)
         if separator in NEVER_IN_NAMES or (announces_lists and separator in ";,"):
             reject_second_separator(path, column, distinct_cells, separator)
             return separator
         recurs = do_parts_recur(distinct_cells, separator)
-        if announces_lists and recurs:
+        is_rare = separator in RARE_SEPARATORS + WORD_SEPARATORS
+        if announces_lists and recurs and not is_rare:
             return separator
-        if announces_lists or recurs:
-            raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
-    for separator in RARE_SEPARATORS if announces_lists else "":
-        joined_cells = [cell for cell in distinct_cells if separator in cell]
-        if joined_cells and do_parts_recur(distinct_cells, separator):
+        if recurs or (announces_lists and not is_rare):
             raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
     return None
 

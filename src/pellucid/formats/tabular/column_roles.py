@@ -13,8 +13,6 @@ from typing import Literal
 import numpy as np
 
 from pellucid.core.errors import InvalidChoiceError
-from pellucid.core.tables import SPLITS
-from pellucid.formats.dataset import parse_split
 from pellucid.formats.errors import AmbiguousColumnsError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.tabular.box_columns import COORDINATE_NAMES, FOUR_NUMBERS, BoxLayout
@@ -27,8 +25,6 @@ from pellucid.formats.tabular.column_names import (
     INDEX_COLUMN_PATTERN,
     MARKED_CONCEPT_NAMES,
     SCORE_NAMES,
-    SPLIT_FLAGS,
-    SPLIT_NAMES,
     VALUE_NAMES,
     ColumnName,
     Marker,
@@ -37,12 +33,11 @@ from pellucid.formats.tabular.column_names import (
     parse_column_name,
 )
 from pellucid.formats.tabular.flags import (
-    FALSE_WORDS,
     NEGATIVE_WORDS,
     POSITIVE_WORDS,
-    TRUE_WORDS,
 )
 from pellucid.formats.tabular.reader import TableReader
+from pellucid.formats.tabular.split_columns import find_split_column
 
 Purpose = Literal["annotations", "predictions"]
 MARKER_ORDER: dict[Purpose, tuple[Marker, ...]] = {
@@ -50,8 +45,6 @@ MARKER_ORDER: dict[Purpose, tuple[Marker, ...]] = {
     "predictions": ("predicted", ""),
 }
 """Which columns may describe a record, the most explicit first."""
-MAX_SPLIT_VALUES = 20
-"""Distinct values of a column of splits, in all their spellings."""
 MIN_AGREEMENT, MIN_AGREEMENT_GAIN = 0.5, 0.1
 """Share of rows in which two columns must agree, and by how much more than by always saying the
 most frequent concept, to be of the same thing."""
@@ -153,7 +146,7 @@ def assign_roles(
         image,
         concept,
         score,
-        single_column(forced, "split") or find_split_column(reader, plain),
+        single_column(forced, "split") or find_split_column(reader, plain, concept is not None),
         single_column(forced, "ignore") or first_named(plain, IGNORE_NAMES),
         single_column(forced, "value")
         or first_named(plain, VALUE_NAMES)
@@ -465,44 +458,3 @@ def find_score_column(
     if rivals:
         raise AmbiguousColumnsError(reader.path, "score", [numeric[0], *rivals])
     return numeric[0]
-
-
-def find_split_column(reader: TableReader, names: Sequence[ColumnName]) -> str | None:
-    """A column that is named like a split and has at least one value that is a split; else one
-    all of whose values are, at least two, or that says `is_valid`."""
-    for name in names:
-        if name.rest == "split" or (name.rest in SPLIT_NAMES and any(split_values(reader, name))):
-            return name.column
-    for name in names:
-        splits = split_values(reader, name)
-        if len(set(splits)) > 1 and None not in splits:
-            return name.column
-    flags = [
-        name.column
-        for name in names
-        if name.rest in SPLIT_FLAGS
-        and {value.lower() for value in reader.encoded_column(name.column)[0]}
-        <= {*TRUE_WORDS, *FALSE_WORDS}
-    ]
-    if len(flags) > 1:
-        raise AmbiguousColumnsError(reader.path, "split", flags)
-    return next(iter(flags), None)
-
-
-def split_values(reader: TableReader, name: ColumnName) -> list[str | None]:
-    """The splits that the values of a column name, None for others."""
-    if reader.is_numeric_or_empty(name.column):
-        return []
-    values = reader.encoded_column(name.column)[0]
-    if len(values) > MAX_SPLIT_VALUES:
-        return []
-    indexes = [parse_split(value) for value in values if value]
-    return [None if index is None else SPLITS[index] for index in indexes]
-
-
-def split_of_cell(column: str, cell: str) -> str:
-    """The split that a cell states: `1` of a column `is_valid` is validation."""
-    flags = SPLIT_FLAGS.get(parse_column_name(column).rest)
-    if flags is None or not cell:
-        return cell
-    return flags[cell.lower() not in TRUE_WORDS]

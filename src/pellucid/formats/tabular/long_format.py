@@ -30,8 +30,9 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import MultipleConceptsError, SplitConflictError
 from pellucid.formats.tabular.column_names import CONCEPT_ID_NAMES, IMAGE_NAMES, parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles, split_of_cell
+from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.reader import TableReader
+from pellucid.formats.tabular.split_columns import split_of_cell
 
 NAME = "table"
 

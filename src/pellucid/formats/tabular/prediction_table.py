@@ -17,9 +17,9 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.tabular.annotation_table import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.binary_scores import read_positive_scores
 from pellucid.formats.tabular.box_columns import BoxLayout, corners_of
+from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.long_format import NAME
