@@ -406,3 +406,16 @@ def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     inner = page.locator(f".{name}")
     assert inner.evaluate("(one) => one.scrollWidth <= one.clientWidth + 1")
+
+
+def test_slices_of_a_comparison_have_pictures(go):
+    page = go(f"{CELLS}&page=compare")
+    slices = page.get_by_role("region", name="By slice").locator("article")
+    expect(slices.first).to_be_visible()
+    slices.first.scroll_into_view_if_needed()
+    expect(slices.first.locator(".crop").first).to_be_visible()
+    number = number_in(slices.first.locator(".lead b"))
+    button = slices.first.get_by_role("button", name="Show").first
+    assert number_in(button) == number
+    button.click()
+    expect_items(page, number)

@@ -85,7 +85,7 @@ def test_single_file_shows_galleries_and_all_pages(opened, demo):
     page.keyboard.press("A")
     assert page.locator(".similar .drawing g").count() > 100
     page.keyboard.press("C")
-    page.get_by_role("button", name="Show fixed").click()
+    page.get_by_role("button", name="Show fixed").first.click()
     expect(page.locator(".exported")).to_contain_text("found by v2")
     expect(page.locator("[role=option] img").first).to_be_visible()
     page.keyboard.press("Enter")
@@ -94,7 +94,7 @@ def test_single_file_shows_galleries_and_all_pages(opened, demo):
     page.keyboard.press("Escape")
     page.go_back()
     expect(page.locator(".changes .crop img").first).to_be_visible()
-    page.get_by_role("button", name="Show fixed").click()
+    page.get_by_role("button", name="Show fixed").first.click()
     expect(page.locator(".exported")).to_contain_text("found by v2")
     page.keyboard.press("C")
     expect(page.locator(".changes .crop img").first).to_be_visible()

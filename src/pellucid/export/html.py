@@ -27,7 +27,7 @@ from pellucid.server.app import STATIC_FOLDER, create_app
 EXPORTED_TABS = ("missing", "extra", "matched", "all")
 CROP_SIZE, PICTURE_SIZE = 192, 768
 MEGABYTE = 1 << 20
-MAX_PAIRS, MAX_CONCEPTS = 30, 60
+MAX_PAIRS, MAX_CONCEPTS, MAX_SLICE_CHANGES = 30, 60, 6
 KEY_PARAMETERS = {"tab", "split", "concept", "only", "offset"}
 """Query parameters that identify a response; others have the exported values. Must match the
 page's kept.ts."""
@@ -289,7 +289,7 @@ class PageCollector:
         split_index = SPLITS.index(self.split)
         other_version = self.version.other_results(self.against, corrected=False)
         await anyio.to_thread.run_sync(other_version.image_stats_cache.read, split_index)
-        await self.collect_response(f"{compare_url}/slices", split)
+        slices = (await self.collect_response(f"{compare_url}/slices", split))["slices"]
         version_document = await self.fetch_json(first_url, [])
         self.page_data.add_response(
             first_url,
@@ -310,6 +310,26 @@ class PageCollector:
             if link["concept"] is None:
                 await self.collect_list(
                     link["tab"], None, [link["only"]], self.build_version_url(link["version"])
+                )
+        changed = [each for each in slices if each["fixed"] or each["broken"]]
+        for each in changed[:MAX_SLICE_CHANGES]:
+            await self.collect_slice_change(each, version_document["concepts"])
+
+    async def collect_slice_change(self, change: Any, first_concepts: Sequence[str]) -> None:
+        """Collect what the later version fixed and broke in a slice; the items fixed are shown with
+        the first version."""
+        assert self.against is not None
+        concepts = self.version.evaluation.concepts
+        for name, shown, other, names in (
+            ("fixed", self.against, self.version.name, first_concepts),
+            ("broken", self.version.name, self.against, concepts),
+        ):
+            if change[name]:
+                await self.collect_list(
+                    "extra",
+                    None if change["concept"] is None else names.index(change["concept"]),
+                    [f"versus:{other}={name}", *change["only"]],
+                    self.build_version_url(shown),
                 )
 
     async def collect_list(

@@ -11,14 +11,15 @@ the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCE
 predictions, or with `a` of the annotations · `like:p12`, `like:a12`, items most similar to such a
 row · `text:WORDS`, items most similar to a text, where the view has a text model ·
 `versus:VERSION=CHANGE`, changes between two versions: fixed and alarm_gone with this one as the
-older; broken, alarm_new, still_wrong and both_right with this one as the newer.
+older; broken, alarm_new, still_wrong and both_right with this one as the newer. `@POINT` behind
+the change states the thresholds of the other version (see Results.at_point).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 import numpy as np
@@ -74,14 +75,24 @@ FALSE_ALARM_CHANGES = ("alarm_gone", "alarm_new")
 YES_OR_NO = ("yes", "no")
 
 
+class ComparedVersion(Protocol):
+    """The results of another version."""
+
+    @property
+    def evaluation(self) -> Evaluation: ...
+    @property
+    def thresholds(self) -> Float64Array: ...
+    def at_point(self, point: str) -> ComparedVersion: ...
+
+
 @dataclass(frozen=True)
 class FilterContext:
     """What filters read besides the list itself."""
 
     appearance: Callable[[int], Appearance]
     """The looks of the items of a split; reads the images that were not read before."""
-    other_evaluation: Callable[[str], Evaluation]
-    """The evaluation of another version of the view, by name."""
+    other_version: Callable[[str], ComparedVersion]
+    """Another version of the view, by name."""
     text_vector: Callable[[str], Float32Array] | None = None
     """The embedding of a text; None where the view has no text model."""
 
@@ -322,17 +333,18 @@ def version_change_mask(
 ) -> BoolArray:
     """Mask of the changes between this version and another; the change determines which of them is
     the older."""
-    version_name, separator, change = argument.rpartition("=")
+    version_name, separator, wanted = argument.rpartition("=")
+    change, _, point = wanted.partition("@")
     if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
         raise FilterError(
             f"versus:{argument}",
-            "versus:VERSION=CHANGE with one of "
+            "versus:VERSION=CHANGE or versus:VERSION=CHANGE@POINT with one of "
             f"{', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}",
         )
-    other_evaluation = context.other_evaluation(version_name)
+    other = context.other_version(version_name).at_point(point or "errors")
     ours, theirs = (
         (selection.evaluation, selection.thresholds),
-        (other_evaluation, other_evaluation.optimal_thresholds),
+        (other.evaluation, other.thresholds),
     )
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.analysis.slice_features import Property
 from pellucid.core.tables import Int64Array
 from pellucid.evaluation.evaluation import Evaluation
+from pellucid.results.image_columns import metadata_columns
 from pellucid.results.slices import item_properties
 
 MAX_SAMPLE = 20_000
@@ -26,13 +27,15 @@ class ValueCount:
 @dataclass(frozen=True)
 class PropertyRange:
     """name: for a filter `where:NAME=...` · low, high, bins: of numbers, with equally wide bins ·
-    values: of categories, most frequent first. Counts are of the items looked at."""
+    values: of categories, most frequent first · is_column: a column of the images, by which
+    figures can be narrowed too. Counts are of the items looked at."""
 
     name: str
     low: float | None
     high: float | None
     bins: list[int]
     values: list[ValueCount]
+    is_column: bool
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,17 @@ def property_ranges(
     sample = np.asarray(item_rows[::step], np.int64)
     if not len(sample):
         return PropertyRanges([], 0)
+    columns = metadata_columns(evaluation.images)
     ranges = [
-        describe_property(item_property)
+        describe_property(item_property, item_property.name in columns)
         for item_property in item_properties(evaluation, sample, are_annotations, None)
     ]
     return PropertyRanges([found for found in ranges if found is not None], len(sample))
 
 
-def describe_property(item_property: Property) -> PropertyRange | None:
+def describe_property(item_property: Property, is_column: bool) -> PropertyRange | None:
+    """None if all items have the same value."""
+    name = item_property.name
     if item_property.labels is not None:
         known = np.asarray(item_property.values[item_property.values >= 0], np.int64)
         counts = np.bincount(known, minlength=len(item_property.labels))
@@ -67,12 +73,11 @@ def describe_property(item_property: Property) -> PropertyRange | None:
             for index in np.argsort(-counts, kind="stable").tolist()
             if counts[index]
         ]
-        return (
-            PropertyRange(item_property.name, None, None, [], values) if len(values) > 1 else None
-        )
+        return PropertyRange(name, None, None, [], values, is_column) if len(values) > 1 else None
     numbers = np.asarray(item_property.values, float)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers) or numbers.min() == numbers.max():
         return None
     counts, edges = np.histogram(numbers, BINS)
-    return PropertyRange(item_property.name, float(edges[0]), float(edges[-1]), counts.tolist(), [])
+    low, high = float(edges[0]), float(edges[-1])
+    return PropertyRange(name, low, high, counts.tolist(), [], is_column)

@@ -32,6 +32,7 @@ from pellucid.evaluation.bootstrap import Interval, threshold_intervals
 from pellucid.evaluation.boundary_metrics import compute_boundary_metrics
 from pellucid.evaluation.counts import SCORE_BAR_BINS, Histogram, histogram
 from pellucid.evaluation.error_causes import ImageRows
+from pellucid.evaluation.errors import InvalidObjectiveError
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation
 from pellucid.evaluation.image_subset import restrict_to_images
 from pellucid.evaluation.incremental import rematch
@@ -198,6 +199,26 @@ class Results:
         if unreached:
             raise ObjectiveNotReachedError(objective, unreached)
         return self.with_thresholds(best)
+
+    def at_point(self, point: str) -> Results:
+        """The same at the thresholds that an operating point names: an objective, or `score:X` for
+        one threshold of all concepts.
+
+        Raises:
+            InvalidObjectiveError: the point is unknown.
+            ObjectiveNotReachedError: no threshold of a concept reaches it.
+            NoScoresError: the predictions have no scores.
+        """
+        kind, _, value = point.partition(":")
+        if kind != "score":
+            return self if point == "errors" else self.at_objective(point)
+        try:
+            threshold = float(value)
+        except ValueError:
+            threshold = np.nan
+        if not np.isfinite(threshold):
+            raise InvalidObjectiveError(point)
+        return self.with_thresholds(threshold)
 
     def _require_scores(self) -> None:
         if not self.evaluation.has_scores:
@@ -648,7 +669,7 @@ class Results:
     def _filter_context(self) -> FilterContext:
         return FilterContext(
             self.appearance,
-            lambda name: self.other_version(name).evaluation,
+            self.other_version,
             None if self.text_search is None else self.text_search.vector,
         )
 

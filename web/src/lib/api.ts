@@ -1,4 +1,5 @@
 /** The server's addresses, typed by its OpenAPI schema. */
+import { FEWEST_ERRORS } from '../compare/point';
 import type { ImageOrder, Order, Review } from '../state/route';
 import { kept, keptAnswer, keptPicture, keyOf } from './exported';
 import type { components } from './schema';
@@ -368,16 +369,29 @@ export const readDuplicates = (which: Which, offset: number, limit: number) =>
   ]);
 export const decideOnDuplicate = (view: string, body: DuplicateDecision) =>
   post<null>(`${ofView(view)}/duplicates`, body);
-export const readCompared = (which: Which, other: string, split: Split, corrected: boolean) =>
-  get<ComparisonDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [
-    ['split', split],
-    ...state(which, corrected),
-  ]);
-export const readSliceChanges = (which: Which, other: string, split: Split, corrected: boolean) =>
-  get<SliceChangesDocument>(`${root(which)}/compare/${encodeURIComponent(other)}/slices`, [
-    ['split', split],
-    ...state(which, corrected),
-  ]);
+/** At which thresholds and on which images two versions are compared. */
+export interface ComparedAt {
+  split: Split;
+  corrected: boolean;
+  point: string;
+  only: readonly string[];
+}
+const comparedAt = (which: Which, { split, corrected, point, only }: ComparedAt) => [
+  ['split', split] as [string, string],
+  ...(point === FEWEST_ERRORS ? [] : [['point', point] as [string, string]]),
+  ...narrowed(only),
+  ...state(which, corrected),
+];
+export const readCompared = (which: Which, other: string, at: ComparedAt) =>
+  get<ComparisonDocument>(
+    `${root(which)}/compare/${encodeURIComponent(other)}`,
+    comparedAt(which, at),
+  );
+export const readSliceChanges = (which: Which, other: string, at: Omit<ComparedAt, 'only'>) =>
+  get<SliceChangesDocument>(
+    `${root(which)}/compare/${encodeURIComponent(other)}/slices`,
+    comparedAt(which, { ...at, only: [] }),
+  );
 
 export const readOverview = (view: string, split: Split) =>
   get<ViewOverview>(`${ofView(view)}/overview`, [['split', split]]);

@@ -42,8 +42,10 @@ function sliceLabel(condition: string): string {
 }
 
 function versusLabel(value: string): string {
-  const [version, change] = splitAt(value, value.lastIndexOf('='));
-  return `${CHANGE[change] ?? ''} ${version}`;
+  const [version, wanted] = splitAt(value, value.lastIndexOf('='));
+  const [change, point] = splitAt(wanted, wanted.indexOf('@'));
+  const [kind, number] = splitAt(point, point.indexOf(':'));
+  return `${CHANGE[change] ?? ''} ${version}${point ? ` at ${kind} ${number}`.trimEnd() : ''}`;
 }
 
 const LABELS: Record<string, (value: string) => string> = {

@@ -985,6 +985,18 @@ export interface components {
         CausesDocument: {
             found: components["schemas"]["ErrorCauses"];
         };
+        /**
+         * ChosenThreshold
+         * @description The threshold of a concept in a version where it is not the one with the fewest errors.
+         */
+        ChosenThreshold: {
+            /** Version */
+            version: string;
+            /** Concept */
+            concept: string;
+            /** Threshold */
+            threshold: number;
+        };
         /** CommentRequest */
         CommentRequest: {
             item: components["schemas"]["ItemReference"];
@@ -1004,7 +1016,7 @@ export interface components {
          * ComparisonDocument
          * @description See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
          *     and for each · figures_a, figures_b: of the whole split, at the thresholds · summary: the
-         *     verdict with its numbers.
+         *     verdict with its numbers · thresholds: those chosen otherwise than for the fewest errors.
          */
         ComparisonDocument: {
             /** A */
@@ -1029,6 +1041,8 @@ export interface components {
             figures_b: components["schemas"]["OperatingPoint"];
             /** Summary */
             summary: string;
+            /** Thresholds */
+            thresholds: components["schemas"]["ChosenThreshold"][];
         };
         /**
          * ConceptChange
@@ -2083,7 +2097,8 @@ export interface components {
         /**
          * PropertyRange
          * @description name: for a filter `where:NAME=...` · low, high, bins: of numbers, with equally wide bins ·
-         *     values: of categories, most frequent first. Counts are of the items looked at.
+         *     values: of categories, most frequent first · is_column: a column of the images, by which
+         *     figures can be narrowed too. Counts are of the items looked at.
          */
         PropertyRange: {
             /** Name */
@@ -2096,6 +2111,8 @@ export interface components {
             bins: number[];
             /** Values */
             values: components["schemas"]["ValueCount"][];
+            /** Is Column */
+            is_column: boolean;
         };
         /**
          * PropertyRanges
@@ -4023,6 +4040,10 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
+                /** @description Thresholds of both versions: `errors` (each at its fewest), another objective (`f1`, `precision:0.9`, `recall:0.9`, `cost:1,2`), or `score:X` for one of all concepts */
+                point?: string;
+                /** @description Filters of images: `where:weather=rain` */
+                only?: string[];
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
                 /** @description Match again at this IoU; omit for the version's own */
@@ -4069,6 +4090,8 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
+                /** @description Thresholds of both versions: `errors` (each at its fewest), another objective (`f1`, `precision:0.9`, `recall:0.9`, `cost:1,2`), or `score:X` for one of all concepts */
+                point?: string;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
                 /** @description Match again at this IoU; omit for the version's own */

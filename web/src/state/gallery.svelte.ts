@@ -14,6 +14,7 @@ import {
   type Place,
   type Review,
   type Sort,
+  START,
 } from './route';
 import { scaleOf } from '../lib/histogram';
 import { Pages } from '../grid/pages.svelte';
@@ -61,6 +62,8 @@ export class Gallery {
   against = $state('');
   /** The two versions that were compared last, older first: leading to either's items does not turn them round. */
   pair = $state.raw<readonly [string, string] | null>(null);
+  /** The thresholds at which they are compared. */
+  point = $state(START.point);
   view = $state('');
   versionName = $state('');
   tab = $state<api.Tab>('all');
@@ -321,6 +324,7 @@ export class Gallery {
       this.page = search ? place.page : firstPage(view);
       this.only = place.only;
       this.against = place.against;
+      this.point = place.point;
       this.iou = document.kind === 'detection' && place.iou !== document.iou ? place.iou : null;
       this.pair = place.candidate && place.against ? [place.against, place.candidate] : null;
       this.forgetList();
@@ -467,6 +471,7 @@ export class Gallery {
       only: this.only,
       against: this.against,
       candidate: this.pair && this.pair[1] !== this.versionName ? this.pair[1] : '',
+      point: this.point,
       iou: this.iou,
     });
   }

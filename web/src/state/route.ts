@@ -1,4 +1,5 @@
 /** Where the reader is, as the address says it: reload and share give the same place. */
+import { FEWEST_ERRORS } from '../compare/point';
 import type { Split, Tab } from '../lib/api';
 
 export const TABS: readonly Tab[] = ['all', 'matched', 'missing', 'extra'];
@@ -77,6 +78,8 @@ export interface Place {
   against: string;
   /** The later of two compared versions, where it is not the version itself. */
   candidate: string;
+  /** The thresholds at which two versions are compared. */
+  point: string;
   /** The IoU at which it is matched; null: its own. */
   iou: number | null;
 }
@@ -101,6 +104,7 @@ export const START: Place = {
   only: [],
   against: '',
   candidate: '',
+  point: FEWEST_ERRORS,
   iou: null,
 };
 
@@ -142,6 +146,7 @@ export function parsePlace(search: string): Place {
     only: query.getAll('only'),
     against: query.get('against') ?? '',
     candidate: query.get('candidate') ?? '',
+    point: query.get('point') ?? START.point,
     iou: parseIou(query.get('iou')),
   };
 }
@@ -164,6 +169,7 @@ export function formatPlace(place: Place): string {
   for (const clause of place.only) query.append('only', clause);
   if (place.against) query.set('against', place.against);
   if (place.candidate) query.set('candidate', place.candidate);
+  if (place.point !== START.point) query.set('point', place.point);
   if (place.iou !== null) query.set('iou', String(place.iou));
   return `?${query.toString()}`;
 }

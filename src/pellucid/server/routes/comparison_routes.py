@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS, Split
@@ -25,12 +26,26 @@ from pellucid.server.dependencies import (
     json_response,
 )
 from pellucid.server.schemas.analysis_schema import (
+    ChosenThreshold,
     ComparisonDocument,
     GalleryLink,
     SliceChangesDocument,
 )
 
 router = APIRouter()
+
+PointQuery = Annotated[
+    str,
+    Query(
+        max_length=100,
+        description="Thresholds of both versions: `errors` (each at its fewest), another objective "
+        "(`f1`, `precision:0.9`, `recall:0.9`, `cost:1,2`), or `score:X` for one of all concepts",
+    ),
+]
+ImageFiltersQuery = Annotated[
+    tuple[str, ...],
+    Query(max_length=20, description="Filters of images: `where:weather=rain`"),
+]
 
 
 def find_results_pair(
@@ -44,13 +59,10 @@ def find_results_pair(
 ) -> tuple[Results, Results]:
     """Both versions, in the same state; each must have images in the split."""
     opened = workspace.view(view)
-    pair = (
-        opened.version(version).results(corrected, iou=iou),
-        opened.version(other).results(corrected, iou=iou),
-    )
-    for results in pair:
+    first, second = (opened.version(name).results(corrected, iou=iou) for name in (version, other))
+    for results in (first, second):
         results.split_index(split)
-    return pair
+    return first, second
 
 
 ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
@@ -65,9 +77,12 @@ ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
 def read_comparison(
     pair: ResultsPair,
     split: SplitQuery = "validation",
+    point: PointQuery = "errors",
+    only: ImageFiltersQuery = (),
 ) -> Response:
     """Compare this version with a later one on the images evaluated by both."""
-    return json_response(comparison_document(*pair, split))
+    first, second = (results.at_point(point).on_images(only) for results in pair)
+    return json_response(comparison_document(first, second, split, point, only))
 
 
 @router.get(
@@ -79,6 +94,7 @@ def read_comparison(
 def read_slice_changes(
     pair: ResultsPair,
     split: SplitQuery = "validation",
+    point: PointQuery = "errors",
 ) -> Response:
     """Compare both versions on the slices where either has more errors."""
     split_index = SPLITS.index(split)
@@ -87,7 +103,7 @@ def read_slice_changes(
     analyzed_count, total_count = (sum(counts) for counts in zip(*progress, strict=True))
     if waiting:
         return json_response(SliceChangesDocument([], analyzed_count, total_count, False))
-    first, second = pair
+    first, second = (results.at_point(point) for results in pair)
     changes = compare_slices(first.links.name, first, second.links.name, second, split)
     return json_response(SliceChangesDocument(changes, analyzed_count, total_count, True))
 
@@ -103,17 +119,20 @@ CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
 """The kind of change, whether the later version shows it, and the tab."""
 
 
-def comparison_document(a: Results, b: Results, split: Split) -> ComparisonDocument:
+def comparison_document(
+    a: Results, b: Results, split: Split, point: str, only: Sequence[str]
+) -> ComparisonDocument:
     found = compare_versions(a.links.name, a, b.links.name, b, split)
     split_index = SPLITS.index(split)
+    suffix = "" if point == "errors" else f"@{point}"
     links = []
     for change_name, in_later_version, tab in CHANGE_GALLERIES:
         loaded, reference = (b, a) if in_later_version else (a, b)
         linked_name = loaded.links.name
-        filter_clause = f"versus:{reference.links.name}={change_name}"
+        filter_clause = f"versus:{reference.links.name}={change_name}{suffix}"
         rows = loaded.filtered_rows(
-            loaded.selection(tab, split_index, None, loaded.evaluation.optimal_thresholds, False),
-            (filter_clause,),
+            loaded.selection(tab, split_index, None, loaded.thresholds, False),
+            (filter_clause, *only),
         )
         assert rows is not None
         item_columns = (
@@ -147,9 +166,21 @@ def comparison_document(a: Results, b: Results, split: Split) -> ComparisonDocum
         before,
         after,
         describe_change(found.overall),
+        [*chosen_thresholds(a), *chosen_thresholds(b)],
     )
 
 
+def chosen_thresholds(results: Results) -> list[ChosenThreshold]:
+    """The thresholds that are not those with the fewest errors."""
+    optimal = results.evaluation.optimal_thresholds
+    return [
+        ChosenThreshold(
+            results.links.name, results.evaluation.concepts[index], float(results.thresholds[index])
+        )
+        for index in np.flatnonzero(results.thresholds != optimal)
+    ]
+
+
 def split_operating_point(results: Results, split_index: int) -> OperatingPoint:
-    counts = count_outcomes(results.evaluation, split_index, results.evaluation.optimal_thresholds)
+    counts = count_outcomes(results.evaluation, split_index, results.thresholds)
     return operating_point(int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum()))

@@ -177,10 +177,19 @@ class GalleryLink:
 
 
 @dataclass(frozen=True)
+class ChosenThreshold:
+    """The threshold of a concept in a version where it is not the one with the fewest errors."""
+
+    version: str
+    concept: str
+    threshold: float
+
+
+@dataclass(frozen=True)
 class ComparisonDocument:
     """See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
     and for each · figures_a, figures_b: of the whole split, at the thresholds · summary: the
-    verdict with its numbers."""
+    verdict with its numbers · thresholds: those chosen otherwise than for the fewest errors."""
 
     a: str
     b: str
@@ -193,6 +202,7 @@ class ComparisonDocument:
     figures_a: OperatingPoint
     figures_b: OperatingPoint
     summary: str
+    thresholds: list[ChosenThreshold]
 
 
 @dataclass(frozen=True)
