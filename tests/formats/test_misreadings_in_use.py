@@ -254,7 +254,8 @@ def test_flags_of_a_split_are_its_column(tmp_path):
     assert view.annotation_tables[0].split.tolist() == [0, 1, 0]
     rows = ["image,label,train,test", "a.jpg,cat,1,0", "b.jpg,dog,0,1"]
     message = refusal(tmp_path, toys.write(tmp_path / "b.csv", "\n".join(rows)))
-    assert "columns 'train', 'test'" in message and "Write one column `split`" in message
+    assert "columns 'train', 'test'" in message
+    assert "Write one column `split`" in message
 
 
 @pytest.mark.parametrize("words", [("present", "absent"), ("y", "n"), ("Yes", "No")])
