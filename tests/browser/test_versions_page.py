@@ -192,3 +192,24 @@ def test_a_concept_without_annotations_has_no_figures(page: Page, workspace, tmp
     expect(rust).to_contain_text("not annotated: ignored")
     page.get_by_role("navigation", name="Concepts").get_by_role("button", name="dent").click()
     expect(summary).to_contain_text("errors")
+
+
+def test_concepts_that_the_annotations_lack_are_mapped(page: Page, workspace, served, tmp_path):
+    view, _ = workspace.add("panels", toys.coco(tmp_path), images=tmp_path / "images")
+    names = [concept.name for concept in view.manifest.concepts]
+    image = str(view.annotation_tables[0].path[0])
+    written = [names[0], f"{names[0]}s", "unicorn"]
+    predictions = {"image": [image] * 3, "concept": written, "score": [0.9, 0.8, 0.7]}
+    predictions |= {side: [10.0, 60.0, 120.0] for side in ("x", "y")}
+    predictions |= {side: [20.0] * 3 for side in ("width", "height")}
+    view.start("m").add_predictions(predictions, ignore_concepts=["*"])
+    page.goto(f"{served(workspace)}?view=panels&version=m&page=gallery")
+    page.get_by_role("button", name=re.compile("notes?$")).click()
+    page.get_by_role("button", name="Map concepts that the annotations lack").click()
+    dialog = page.get_by_role("dialog", name="Map concepts of m")
+    expect(dialog.get_by_label(f"Count {written[1]} as")).to_have_value(names[0])
+    expect(dialog.get_by_label("Count unicorn as")).to_have_value("")
+    dialog.get_by_role("button", name="Map 1 concept").click()
+    expect(dialog).to_have_count(0)
+    assert len(view.version("m").gallery("all", names[0])) == 2
+    expect(page.get_by_role("option", name=re.compile(re.escape(names[0]))).first).to_be_visible()

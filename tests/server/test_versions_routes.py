@@ -81,3 +81,40 @@ def test_an_owner_renames_and_removes(view, ask):
     assert ask("owner", "v/versions/n/remove", {"name": "n"})[0] == 204
     assert ask("owner", "v/versions/n/remove", {"name": "n"})[0] == 404
     assert view.versions == []
+
+
+def test_only_owners_map_concepts(workspace, tmp_path, served):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    names = [concept.name for concept in view.manifest.concepts]
+    rows = {
+        "image": ["a.png"] * 2,
+        "concept": [names[0], names[0] + "s"],
+        "score": [0.9, 0.8],
+        "x": [10.0, 200.0],
+        "y": [10.0, 200.0],
+        "width": [20.0, 30.0],
+        "height": [20.0, 30.0],
+    }
+    rows["image"] = [str(view.annotation_tables[0].path[0])] * 2
+    view.start("m").add_predictions(rows, ignore_concepts=["*"])
+
+    def send(role, renamed):
+        address = served(workspace, auth_policy=AuthPolicy(role=role))
+        request = urllib.request.Request(
+            f"{address}api/v1/views/v/versions/m/map",
+            json.dumps({"renamed": renamed}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    renamed = {rows["concept"][1]: names[0]}
+    assert send("reviewer", renamed)[0] == 403
+    assert send("owner", {"unknown": names[0]})[0] == 422
+    assert send("owner", {})[0] == 422
+    assert send("owner", renamed) == (200, {"predictions": 1})
+    assert len(view.version("m").gallery("all", names[0])) == 2
+    assert send("owner", renamed)[0] in (400, 409, 422)

@@ -120,7 +120,7 @@ def require_owner(request: Request) -> None:
     if request.state.role != "owner":
         raise HTTPException(
             403,
-            "Only an owner may rename or remove views and versions, and leave out or move images.",
+            "Only an owner may rename, map or remove views and versions, and leave out or move images.",
         )
 
 

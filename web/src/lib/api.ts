@@ -400,6 +400,11 @@ export const renameView = (view: string, name: string) =>
 export const removeView = (view: string) => post<unknown>(`${ofView(view)}/remove`, { name: view });
 export const renameVersion = (view: string, version: string, name: string) =>
   post<unknown>(`${root({ view, version })}/rename`, { name });
+export const mapConcepts = (
+  view: string,
+  version: string,
+  renamed: Readonly<Record<string, string>>,
+) => post<{ predictions: number }>(`${root({ view, version })}/map`, { renamed });
 export const removeVersion = (view: string, version: string) =>
   post<unknown>(`${root({ view, version })}/remove`, { name: version });
 

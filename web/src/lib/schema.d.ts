@@ -104,6 +104,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/views/{view}/versions/{version}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Map
+         * @description Items on a similarity map, and in groups of similar items.
+         */
+        get: operations["read_map_api_v1_views__view__versions__version__map_get"];
+        put?: never;
+        /**
+         * Map Version
+         * @description Count predictions of concepts that the annotations lack as annotated ones. Only for
+         *     owners.
+         */
+        post: operations["map_version_api_v1_views__view__versions__version__map_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/views/{view}/rename": {
         parameters: {
             query?: never;
@@ -502,26 +527,6 @@ export interface paths {
          *     analyzed in the background.
          */
         get: operations["read_slices_api_v1_views__view__versions__version__slices_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/views/{view}/versions/{version}/map": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read Map
-         * @description Items on a similarity map, and in groups of similar items.
-         */
-        get: operations["read_map_api_v1_views__view__versions__version__map_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1807,6 +1812,24 @@ export interface components {
             sampled: boolean;
         };
         /**
+         * MapRequest
+         * @description renamed: the annotated concept by the one that the annotations lack.
+         */
+        MapRequest: {
+            /** Renamed */
+            renamed: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * MappedDocument
+         * @description predictions: how many are of another concept now.
+         */
+        MappedDocument: {
+            /** Predictions */
+            predictions: number;
+        };
+        /**
          * MovesDocument
          * @description Changes if the threshold moves from `before` to `after`.
          */
@@ -2891,6 +2914,94 @@ export interface operations {
             };
         };
     };
+    read_map_api_v1_views__view__versions__version__map_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    map_version_api_v1_views__view__versions__version__map_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MapRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappedDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     rename_view_api_v1_views__view__rename_post: {
         parameters: {
             query?: never;
@@ -3799,51 +3910,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SlicesDocument"];
-                };
-            };
-            /** @description No such view, version, concept or image */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    read_map_api_v1_views__view__versions__version__map_get: {
-        parameters: {
-            query?: {
-                split?: "training" | "validation" | "test";
-                /** @description Use the corrected annotations instead of the original ones */
-                corrected?: boolean;
-                /** @description Match again at this IoU; omit for the version's own */
-                iou?: number | null;
-            };
-            header?: never;
-            path: {
-                view: string;
-                version: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MapDocument"];
                 };
             };
             /** @description No such view, version, concept or image */

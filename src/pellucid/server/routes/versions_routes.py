@@ -1,4 +1,5 @@
-"""Routes of the overview of a view's versions, and of renaming and removing views and versions."""
+"""Routes of the overview of a view's versions, and of renaming, mapping and
+removing."""
 
 from __future__ import annotations
 
@@ -13,7 +14,12 @@ from pellucid.server.dependencies import (
     json_response,
     require_owner,
 )
-from pellucid.server.schemas.versions_schema import RemoveRequest, RenameRequest
+from pellucid.server.schemas.versions_schema import (
+    MapRequest,
+    MappedDocument,
+    RemoveRequest,
+    RenameRequest,
+)
 
 router = APIRouter()
 
@@ -56,6 +62,21 @@ def remove_version(
         raise HTTPException(400, f"Repeat the name of the version, {version}, to remove it.")
     workspace.view(view).remove_version(version)
     return Response(status_code=204)
+
+
+@router.post(
+    "/api/v1/views/{view}/versions/{version}/map",
+    response_model=MappedDocument,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[Depends(require_owner)],
+)
+def map_version(
+    workspace: WorkspaceDependency, view: ResourceName, version: ResourceName, body: MapRequest
+) -> Response:
+    """Count predictions of concepts that the annotations lack as annotated ones. Only for
+    owners."""
+    count = workspace.view(view).version(version).map_concepts(body.renamed)
+    return json_response(MappedDocument(count))
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""Request bodies of renaming and removing views and versions."""
+"""Request bodies of renaming, removing and mapping."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ class RemoveRequest:
     """name: of what is removed, repeated."""
 
     name: NewName
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """renamed: the annotated concept by the one that the annotations lack."""
+
+    renamed: Annotated[dict[NewName, NewName], Field(min_length=1, max_length=10_000)]
+
+
+@dataclass(frozen=True)
+class MappedDocument:
+    """predictions: how many are of another concept now."""
+
+    predictions: int
