@@ -69,7 +69,7 @@ from pellucid.review.apply import group_effective_decisions
 from pellucid.review.corrected import OriginalAnnotations, correct_evaluation, locate_decisions
 from pellucid.review.events import Decision, DecisionLog
 from pellucid.review.image_locator import ImageLocator
-from pellucid.review.index import ReviewIndex
+from pellucid.review.index import DecidedItems, ReviewIndex
 from pellucid.storage.manifests import VersionManifest
 
 CACHE_SIZE = 24
@@ -639,16 +639,16 @@ class Results:
                 earlier = self._reviewed_items_at(decision_log, since)
         return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows, earlier)
 
-    def _reviewed_items_at(self, decision_log: DecisionLog, since: int) -> ReviewIndex:
+    def _reviewed_items_at(self, decision_log: DecisionLog, since: int) -> DecidedItems:
         """The review state as it was after the decision `since`."""
 
-        def read_earlier() -> ReviewIndex:
+        def read_earlier() -> DecidedItems:
             index = self._new_review_index()
             index.update(decision_log.until(since))
-            return index
+            return index.decided_items()
 
-        index: ReviewIndex = self._get_or_compute(("reviewed at", since), read_earlier)
-        return index
+        items: DecidedItems = self._get_or_compute(("reviewed at", since), read_earlier)
+        return items
 
     def filtered_rows(self, selection: TabSelection, filters: tuple[str, ...]) -> Int64Array | None:
         """Rows of a tab that satisfy the filters; None without filters. Raises FilterError."""

@@ -126,9 +126,11 @@ class DecisionLog:
     _ordered_ids: list[int] = field(default_factory=list)
     _undone_ids: set[int] = field(default_factory=set)
     _reverting_ids: dict[int, list[int]] = field(default_factory=dict)
-    _ids_by_item: dict[ItemKey, list[int]] = field(default_factory=dict)
-    _undo_stacks: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
-    _redo_stacks: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    _ids_by_item: dict[ItemKey, tuple[int, ...]] = field(default_factory=dict)
+    """Most items have one decision: a tuple takes half the memory of a list."""
+    _undo_stacks: dict[str, list[list[int]]] = field(default_factory=dict)
+    """The ids of each batch of a reviewer, the last one on top."""
+    _redo_stacks: dict[str, list[list[int]]] = field(default_factory=dict)
     _reset_ids: list[int] = field(default_factory=list)
 
     def append(self, decisions: Iterable[Decision]) -> None:
@@ -145,7 +147,8 @@ class DecisionLog:
             elif decision.action == "reset":
                 self._reset_ids.append(decision.id)
             else:
-                self._ids_by_item.setdefault(item_key(self.kind, decision), []).append(decision.id)
+                key = item_key(self.kind, decision)
+                self._ids_by_item[key] = (*self._ids_by_item.get(key, ()), decision.id)
             self._ordered_ids.append(decision.id)
             self.head = decision.id
 
@@ -174,26 +177,26 @@ class DecisionLog:
             source, target = (
                 (undo_stack, redo_stack) if decision.action == "undo" else (redo_stack, undo_stack)
             )
-            for batch_index, (batch, decision_ids) in enumerate(source):
+            for batch_index, decision_ids in enumerate(source):
                 if decision.reverts in decision_ids:
-                    target.append((batch, decision_ids))
+                    target.append(decision_ids)
                     del source[batch_index]
                     return
             return
         redo_stack.clear()
-        if undo_stack and undo_stack[-1][0] == decision.batch:
-            undo_stack[-1][1].append(decision.id)
+        if undo_stack and self.decisions[undo_stack[-1][0]].batch == decision.batch:
+            undo_stack[-1].append(decision.id)
         else:
-            undo_stack.append((decision.batch, [decision.id]))
+            undo_stack.append([decision.id])
 
     def next_undo(self, who: str) -> list[int]:
         """Ids of the decisions that this reviewer's next undo affects: one batch."""
         undo_stack = self._undo_stacks.get(who)
-        return list(undo_stack[-1][1]) if undo_stack else []
+        return list(undo_stack[-1]) if undo_stack else []
 
     def next_redo(self, who: str) -> list[int]:
         redo_stack = self._redo_stacks.get(who)
-        return list(redo_stack[-1][1]) if redo_stack else []
+        return list(redo_stack[-1]) if redo_stack else []
 
     def is_active(self, decision_id: int) -> bool:
         """Whether a decision is active: neither undone by its reviewer nor reverted by an active
@@ -226,7 +229,7 @@ class DecisionLog:
         """All decisions and comments on the same item, oldest first."""
         return [
             self.decisions[decision_id]
-            for decision_id in self._ids_by_item.get(item_key(self.kind, decision), [])
+            for decision_id in self._ids_by_item.get(item_key(self.kind, decision), ())
         ]
 
     def current_decisions(self) -> list[Decision]:

@@ -32,6 +32,18 @@ class DecidedRows:
     states: Int8Array
 
 
+@dataclass(frozen=True, eq=False)
+class DecidedItems:
+    """What was decided on at one time. It is kept for each list that is open, so it holds no
+    decisions."""
+
+    predictions: DecidedRows
+    annotations: DecidedRows
+
+    def of(self, selection: TabSelection) -> DecidedRows:
+        return self.annotations if selection.shows_annotations else self.predictions
+
+
 def hold_places(
     reviewed: Int64Array,
     unsure: Int64Array,
@@ -43,6 +55,15 @@ def hold_places(
     left_out = np.intersect1d(earlier_reviewed, reviewed, assume_unique=True)
     doubted_since = np.intersect1d(earlier_reviewed, unsure, assume_unique=True)
     return left_out, np.union1d(earlier_unsure, doubted_since)
+
+
+def split_decided(
+    decided_rows: DecidedRows, selection: TabSelection
+) -> tuple[Int64Array, Int64Array]:
+    """The reviewed and the unsure rows of a tab, ascending."""
+    in_selection = selection_mask(selection, decided_rows.rows)
+    rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
+    return rows[states == REVIEWED], rows[states == UNSURE]
 
 
 class ReviewIndex:
@@ -125,12 +146,15 @@ class ReviewIndex:
                 self._decided_rows[annotations] = DecidedRows(rows, states)
             return self._decided_rows[annotations]
 
+    def decided_items(self) -> DecidedItems:
+        return DecidedItems(self.find_decided_rows(False), self.find_decided_rows(True))
+
     def filter_selection(
         self,
         selection: TabSelection,
         review_filter: ReviewFilter,
         ordered_rows: Int64Array | None,
-        earlier: ReviewIndex | None = None,
+        earlier: DecidedItems | None = None,
     ) -> ListView:
         """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of
         them.
@@ -140,10 +164,12 @@ class ReviewIndex:
         """
         if review_filter == "all":
             return selection if ordered_rows is None else OrderedView(selection, ordered_rows)
-        reviewed, unsure = self._split_decided(selection)
+        decided_rows = self.find_decided_rows(selection.shows_annotations)
+        reviewed, unsure = split_decided(decided_rows, selection)
         if review_filter == "new":
             if earlier is not None:
-                reviewed, unsure = hold_places(reviewed, unsure, *earlier._split_decided(selection))
+                before = split_decided(earlier.of(selection), selection)
+                reviewed, unsure = hold_places(reviewed, unsure, *before)
             displaced = np.union1d(reviewed, unsure)
             if ordered_rows is None:
                 return FilteredView(selection, displaced, sort_selection_rows(selection, unsure))
@@ -163,13 +189,6 @@ class ReviewIndex:
             if ordered_rows is None
             else ordered_rows[np.isin(ordered_rows, matching_rows)],
         )
-
-    def _split_decided(self, selection: TabSelection) -> tuple[Int64Array, Int64Array]:
-        """The reviewed and the unsure rows of a tab, ascending."""
-        decided_rows = self.find_decided_rows(selection.shows_annotations)
-        in_selection = selection_mask(selection, decided_rows.rows)
-        rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
-        return rows[states == REVIEWED], rows[states == UNSURE]
 
     def count_reviewed(self, selection: TabSelection) -> tuple[Int64Array, Int64Array]:
         """Numbers of reviewed and of unsure items of a tab, per concept."""

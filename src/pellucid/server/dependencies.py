@@ -120,7 +120,8 @@ def require_owner(request: Request) -> None:
     if request.state.role != "owner":
         raise HTTPException(
             403,
-            "Only an owner may rename, map or remove views and versions, and leave out or move images.",
+            "Only an owner may rename, map or remove views and versions, and leave out or move "
+            "images.",
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pellucid.review.errors import ReviewStoreUnavailableError
-from pellucid.review.events import Decision, Label
+from pellucid.review.events import LABEL_VALUES, Box, Decision, Label
 from pellucid.review.storage.connection import Database, DatabaseConnection
 
 T = TypeVar("T")
@@ -352,11 +352,18 @@ def encode_labels(labels: Iterable[Label]) -> str:
     )
 
 
-def decode_labels(encoded: str) -> tuple[Label, ...]:
-    return tuple(
-        Label(concept, None if box is None else tuple(box), state, *outline)
-        for concept, box, state, *outline in json.loads(encoded)
-    )
+def decode_labels(encoded: str, item_box: Box | None) -> tuple[Label, ...]:
+    """item_box: the same object stands for it in labels, which mostly have it."""
+    labels = []
+    for concept, numbers, state, *outline in json.loads(encoded):
+        box = None if numbers is None else tuple(numbers)
+        shared_box = item_box if box == item_box else box
+        labels.append(
+            Label(
+                sys.intern(concept), shared_box, LABEL_VALUES[LABEL_VALUES.index(state)], *outline
+            )
+        )
+    return tuple(labels)
 
 
 def decode_decision(record: Sequence[Any]) -> Decision:
@@ -381,6 +388,7 @@ def decode_decision(record: Sequence[Any]) -> Decision:
         corrected,
     ) = record
     box_values = json.loads(box)
+    item_box = None if box_values is None else tuple(box_values)
     # The decisions of a view stay in memory, and most of their texts recur.
     return Decision(
         int(decision_id),
@@ -393,9 +401,9 @@ def decode_decision(record: Sequence[Any]) -> Decision:
         sys.intern(stamp),
         sys.intern(concept),
         side,
-        None if box_values is None else tuple(box_values),
-        decode_labels(before),
-        decode_labels(after),
+        item_box,
+        decode_labels(before, item_box),
+        decode_labels(after, item_box),
         reason,
         sys.intern(version),
         None if reverts is None else int(reverts),

@@ -15,8 +15,8 @@ from pellucid.server.dependencies import (
     require_owner,
 )
 from pellucid.server.schemas.versions_schema import (
-    MapRequest,
     MappedDocument,
+    MapRequest,
     RemoveRequest,
     RenameRequest,
 )
