@@ -37,6 +37,7 @@ SLOW_MODULES = {
     "test_deploy",
     "test_distributed_run",
     "test_fuzzed",
+    "test_github_action",
     "test_object_stores",
     "test_several_servers",
     "test_wheel",

@@ -74,6 +74,7 @@ def test_pair_of_conditions_is_found():
     assert pair.other_rate < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "clustered", [0.0, 0.25], ids=["items go wrong alone", "images go wrong together"]
 )
@@ -87,6 +88,7 @@ def test_no_slices_in_noise(clustered):
     assert alarms <= 5  # 1 % is promised; five of 150 has a chance of 2 % then
 
 
+@pytest.mark.slow
 def test_no_slices_with_shuffled_labels(shared_coco):
     evaluation_populations, count = shared_coco, 0
     chance = np.random.default_rng(0)
@@ -151,6 +153,7 @@ def test_small_objects_are_a_slice_of_coco256(shared, workspace):
             assert str(one.errors) in one.sentence.replace(",", "")
 
 
+@pytest.mark.slow
 def test_planted_blur_of_the_demo_is_found(demo):
     for split in ("training", "validation"):
         found = demo.view("cells").version("v1").results().slices(split)

@@ -51,7 +51,14 @@ def agree(found, expected):
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("model", ["mb3-centernet", "nanodet", "yolov3-tiny"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param("mb3-centernet", marks=pytest.mark.slow),
+        "nanodet",
+        pytest.param("yolov3-tiny", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("annotations", ["instances_val2017.json", "instances_plus_crowd.json"])
 def test_on_coco256(shared, workspace, model, annotations):
     folder = shared / "coco256"

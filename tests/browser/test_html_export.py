@@ -70,6 +70,7 @@ def wait_for_crops(page, least):
     )
 
 
+@pytest.mark.slow
 def test_single_file_shows_galleries_and_all_pages(opened, demo):
     version = demo.view("cells").version("v2")
     page = opened("cells.html")
@@ -147,6 +148,7 @@ def test_folder_export_contains_the_images(opened, exported):
     assert len(list((exported / "smears/pictures").iterdir())) > 10
 
 
+@pytest.mark.slow
 def test_export_respects_the_size_and_overwrites_nothing(demo, tmp_path):
     version = demo.view("cells").version("v1")
     pellucid.export_html(version, tmp_path / "small.html", megabytes=1)

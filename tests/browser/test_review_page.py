@@ -442,7 +442,7 @@ def test_undo_in_an_emptied_queue_restores_the_item(go, view):
     expect(page.locator("[role=option]")).to_have_count(1)
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
 def test_review_page_is_accessible(go, page, theme):
     if not AXE.exists():
         pytest.skip("axe-core is not installed: make check installs it")

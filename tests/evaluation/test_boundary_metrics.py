@@ -67,6 +67,7 @@ def test_the_kernel_and_numpy_agree(tmp_path, monkeypatch):
     assert version.results().boundary_metrics() == natively
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_published_masks(shared, tmp_path):
     """Boundary AP is below mask AP: it is the smaller of both."""

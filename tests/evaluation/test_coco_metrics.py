@@ -82,7 +82,10 @@ def test_published_metrics(shared, workspace):
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model",
+    ["nanodet", *(pytest.param(name, marks=pytest.mark.slow) for name in MODELS[1:])],
+)
 @pytest.mark.parametrize(
     "annotations",
     [

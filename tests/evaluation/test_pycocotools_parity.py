@@ -17,7 +17,11 @@ GOLDEN = (
 )
 CASES = [
     *[
-        ("coco256/annotations/instances.json", f"coco256/predictions/{model}/coco_results.json")
+        pytest.param(
+            "coco256/annotations/instances.json",
+            f"coco256/predictions/{model}/coco_results.json",
+            marks=pytest.mark.slow,
+        )
         for model in MODELS
     ],
     *[

@@ -259,7 +259,7 @@ def run_predictions(folder, variants):
 
 
 def test_sample_of_tables(tmp_path):
-    run_tables(tmp_path, sample(table_variants(), 60))
+    run_tables(tmp_path, sample(table_variants(), 30))
 
 
 def test_sample_of_coco_files(tmp_path):
@@ -267,7 +267,7 @@ def test_sample_of_coco_files(tmp_path):
 
 
 def test_sample_of_prediction_tables(tmp_path):
-    run_predictions(tmp_path, sample(prediction_variants(), 40))
+    run_predictions(tmp_path, sample(prediction_variants(), 20))
 
 
 @pytest.mark.slow

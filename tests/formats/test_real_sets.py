@@ -28,6 +28,7 @@ def values(version):
     return {name: (t.value, t.errors, t.tp, t.fp, t.fn) for name, t in version.thresholds.items()}
 
 
+@pytest.mark.slow
 def test_coco_results_and_csv_give_the_same_tabs(shared, workspace):
     folder = shared / "coco256"
     view = coco_view(workspace, folder)
@@ -82,6 +83,7 @@ def test_ultralytics_numbering_gives_the_same_tabs(shared, workspace, tmp_path, 
         assert len(version.gallery("missing")) == len(expected.gallery("missing"))
 
 
+@pytest.mark.slow
 def test_yolo_files_give_the_same_tabs(shared, workspace):
     folder = shared / "coco256"
     coco = coco_view(workspace, folder)
@@ -113,6 +115,7 @@ def test_coverage_and_images_are_counted(shared, workspace):
     assert len(version.gallery("extra", split="training")) == 0
 
 
+@pytest.mark.slow
 def test_one_hot_and_lists_of_tags_are_the_same_annotations(shared, workspace):
     folder = shared / "coco256/multilabel"
     one, _ = workspace.add("onehot", folder / "labels_onehot.csv")

@@ -369,6 +369,7 @@ def test_order_of_the_findings(workspace):
     assert groups == sorted(groups, key=["now", "training", "baseline"].index)
 
 
+@pytest.mark.slow
 def test_the_size_of_the_test_for_annotation_errors():
     """Where scores are probabilities, a claim is made as rarely as the level says."""
     random = np.random.default_rng(0)

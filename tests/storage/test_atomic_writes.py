@@ -60,6 +60,7 @@ def test_process_killed_at_any_moment(folder, tmp_path):
     assert leftovers == []
 
 
+@pytest.mark.slow
 def test_concurrent_writers_lose_nothing(folder, tmp_path):
     running = [
         subprocess.Popen(
@@ -86,6 +87,7 @@ def test_two_writers_of_one_version_conflict(folder, tmp_path):
     assert readable(folder) == {"m": 4}
 
 
+@pytest.mark.slow
 def test_readers_see_complete_states_only(folder, tmp_path):
     view = pellucid.open(folder).view("v")
     view.start("m")

@@ -99,6 +99,7 @@ def test_added_predictions_extend_the_mapped_columns(tmp_path):
     assert len(list(folder.rglob("*.mapped"))) == 1
 
 
+@pytest.mark.slow
 def test_readers_continue_while_another_process_writes(tmp_path):
     """Readers see the old state or the new, whatever moment they come at."""
     folder = tmp_path / "w.pellucid"
