@@ -9,7 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import crops, figures, label_errors, reviewing, serving, understanding, versions
+from benchmarks import (
+    crops,
+    figures,
+    label_errors,
+    metric_objects,
+    reviewing,
+    serving,
+    understanding,
+    versions,
+)
 from benchmarks.data import COCO, HUGE, MILLION, SMALL, TEN_TIMES, Size
 
 DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
@@ -51,6 +60,7 @@ def measure_all(folder: Path, quick: bool, huge: bool) -> list[str]:
         f"## The twelve COCO metrics of {size.predictions:,} masks\n\nPolygons against run "
         f"lengths, else as above.\n\n{format_table(figures.HEADINGS, masks)}"
     )
+    said.append(during_training_section(folder / "metric", quick))
     said.append(
         f"## From predictions on disk to a gallery\n\n{versions_table(folder, quick, huge)}"
     )
@@ -74,6 +84,17 @@ def measure_all(folder: Path, quick: bool, huge: bool) -> list[str]:
             f"## Serving {HUGE.predictions:,} predictions\n\n{format_table(['what', 'measured'], found)}"
         )
     return said
+
+
+def during_training_section(folder: Path, quick: bool) -> str:
+    size = SMALL if quick else COCO
+    measured = metric_objects.rows(size, folder, 1 if quick else 3)
+    return (
+        f"## The twelve COCO metrics of {size.predictions:,} predictions during training\n\n"
+        "From arrays of each image, as a model gives them: Pellucid's metric object, and the "
+        "records that its peers take, built from the same arrays.\n\n"
+        + format_table(metric_objects.HEADINGS, measured)
+    )
 
 
 def analysis_section(folder: Path, quick: bool) -> str:
