@@ -263,3 +263,45 @@ def test_more_like_this_says_its_order(page: Page, demo_address):
     expect(order).to_be_disabled()
     page.keyboard.press("Escape")
     expect(order).to_have_value("score")
+
+
+def test_a_page_is_opened_by_two_keys(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery")
+    expect(page.locator("[role=option]").first).to_be_visible()
+    for key, name in (("i", "Figures"), ("f", "Findings"), ("c", "Compare"), ("g", "Gallery")):
+        page.keyboard.press("G")
+        page.keyboard.press(key)
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute(
+            "aria-current", "page"
+        )
+    page.keyboard.press("F")
+    expect(page.locator(".figures")).to_be_visible()
+    page.keyboard.press("G")  # alone: the gallery, a moment later
+    expect(page.locator("[role=option]").first).to_be_visible()
+
+
+def test_letters_are_switched_off(page: Page, demo_address):
+    """For readers who speak their input: keys without letters go on working."""
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery")
+    expect(page.locator("[role=option]").first).to_be_visible()
+    page.keyboard.press("f")
+    expect(page.get_by_role("form", name="Filter")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.get_by_label("Shortcuts of a single letter, digit or sign").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.reload()
+    expect(page.locator("[role=option]").first).to_be_visible()
+    for key in ("F", "f", "2", "x", "?"):
+        page.keyboard.press(key)
+    expect(page.locator("[role=option].selected")).to_have_count(0)
+    expect(page.get_by_role("form", name="Filter")).to_have_count(0)
+    expect(page.get_by_role("dialog", name="Keys and terms")).to_be_hidden()
+    page.get_by_label("Find a concept").press_sequentially("plate")  # typing is no shortcut
+    expect(page.get_by_label("Find a concept")).to_have_value("plate")
+    page.keyboard.press("Escape")
+    page.locator("[role=listbox]").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    expect(page).to_have_url(re.compile("item=1"))

@@ -1,4 +1,5 @@
 /** Every keyboard shortcut, once: the keys are looked up here and the help is printed from here. */
+import type { Page } from '../state/route';
 
 export type Action =
   | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
@@ -10,6 +11,7 @@ export type Action =
   | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
   | 'select'
+  | 'filter'
   | 'split'
   | 'concept.previous'
   | 'concept.next'
@@ -70,7 +72,13 @@ export const SHORTCUTS: readonly Shortcut[] = [
     help: 'move by a screen, to the start, to the end',
   },
   { scope: 'gallery', keys: { Enter: 'open' }, labels: ['Enter'], help: 'open the item' },
-  { scope: 'gallery', keys: { x: 'select' }, labels: ['x'], help: 'select or deselect the item' },
+  {
+    scope: 'gallery',
+    keys: { x: 'select', ' ': 'select' },
+    labels: ['x', 'Space'],
+    help: 'select or deselect the item',
+  },
+  { scope: 'walls', keys: { f: 'filter' }, labels: ['f'], help: 'filter the items' },
   {
     scope: 'walls',
     keys: { 1: 'tab.1', 2: 'tab.2', 3: 'tab.3', 4: 'tab.4' },
@@ -225,7 +233,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
       V: 'page.versions',
     },
     labels: ['P', 'G', 'F', 'S', 'A', 'C', 'V'],
-    help: 'findings, gallery, figures, slices, similar, compare, versions',
+    help: 'findings, gallery, figures, slices, similar, compare, versions; or G, then f g i s m c v',
   },
   {
     scope: 'rows',
@@ -284,6 +292,17 @@ export const VERDICTS: ReadonlySet<Action> = new Set([
   'review.unsure',
   'review.relabel',
 ]);
+
+/** What the key after `G` opens. */
+export const PAGE_AFTER_G: Readonly<Record<string, Page>> = {
+  f: 'findings',
+  g: 'gallery',
+  i: 'figures',
+  s: 'slices',
+  m: 'similar',
+  c: 'compare',
+  v: 'versions',
+};
 
 /** What a key does where the reader is; undefined where it does nothing. */
 export function actionFor(key: string, context: Context, mayReview: boolean): Action | undefined {
