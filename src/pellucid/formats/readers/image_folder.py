@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -50,63 +51,85 @@ def is_annotation_file(file_path: str) -> bool:
     return file_name.endswith(ANNOTATION_SUFFIXES) and not is_companion_file(file_name)
 
 
+@dataclass(frozen=True)
+class FolderImages:
+    """The images below the folders of concepts. depth: how many folders stand above that of a
+    concept · paths: with a label · strays: beside the folders of concepts · deep: below further
+    folders."""
+
+    depth: int
+    paths: list[str]
+    strays: list[str]
+    deep: list[str]
+
+    @property
+    def has_splits(self) -> bool:
+        return self.depth > 0
+
+
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Every image below the folder, labelled with its folder's name. Images beside the folders
     of concepts are named in a note; below `split/concept`, deeper folders do not count."""
-    path = probe.path
-    all_paths = image_paths_of(probe)
-    top_folders = {image_path.split("/")[0] for image_path in all_paths if "/" in image_path}
-    has_splits = all(parse_split(folder_name) is not None for folder_name in top_folders)
-    depth = 1 if has_splits else 0
-    stray_paths = [image_path for image_path in all_paths if image_path.count("/") <= depth]
-    image_paths = [image_path for image_path in all_paths if image_path.count("/") > depth]
-    unlabelled = set(find_unlabelled(image_paths) if has_splits else ())
-    stray_paths += sorted(unlabelled)
-    image_paths = [image_path for image_path in image_paths if image_path not in unlabelled]
-    path_parts = [image_path.split("/") for image_path in image_paths]
-    deep_paths = [
-        p for p, parts in zip(image_paths, path_parts, strict=True) if len(parts) > depth + 2
-    ]
-    if not image_paths or (deep_paths and not has_splits):
-        image_path = (deep_paths or stray_paths)[0]
-        expected = "split/concept/image" if has_splits else "concept/image"
-        raise InvalidRecordError(
-            path,
-            image_path,
-            f"found {image_path.count('/')} levels deep, expected {expected}",
-            folder_advice(image_paths, has_splits),
-        )
-    folders = sorted({parts[depth] for parts in path_parts})
-    concept_indexes = {folder: index for index, folder in enumerate(folders)}
+    found = find_images(probe)
+    reject_other_depths(probe.path, found)
+    parts = [path.split("/") for path in found.paths]
+    folders = sorted({names[found.depth] for names in parts})
+    index_of = {folder: index for index, folder in enumerate(folders)}
     concepts, concept_ids, name_notes = name_numbers(probe, folders)
-    split_indexes = [
-        require_split(parts[0], path, parts[0]) if has_splits else -1 for parts in path_parts
+    splits = [
+        require_split(names[0], probe.path, names[0]) if found.has_splits else -1 for names in parts
     ]
-    images = create_images(image_paths, split_indexes)
     annotations = Annotations(
-        np.arange(len(image_paths), dtype=np.int32),
-        np.array([concept_indexes[parts[depth]] for parts in path_parts], np.int32),
+        np.arange(len(parts), dtype=np.int32),
+        np.array([index_of[names[found.depth]] for names in parts], np.int32),
         None,
-        np.zeros(len(image_paths), bool),
-        np.ones(len(image_paths), bool),
+        np.zeros(len(parts), bool),
+        np.ones(len(parts), bool),
         None,
     )
     return ParsedAnnotations(
-        str(path),
+        str(probe.path),
         NAME,
         "classification",
         concepts,
         concept_ids,
         False,
-        images,
+        create_images(found.paths, splits),
         annotations,
-        str(path),
+        str(probe.path),
         [
             *name_notes,
-            *(lone_folder_notes(image_paths) if has_splits else []),
-            *position_notes(stray_paths, deep_paths),
-            *other_file_notes(probe, depth),
+            *(lone_folder_notes(found.paths) if found.has_splits else []),
+            *position_notes(found.strays, found.deep),
+            *other_file_notes(probe, found.depth),
         ],
+    )
+
+
+def find_images(probe: Probe) -> FolderImages:
+    all_paths = image_paths_of(probe)
+    top_folders = {path.split("/")[0] for path in all_paths if "/" in path}
+    depth = 1 if all(parse_split(folder) is not None for folder in top_folders) else 0
+    strays = [path for path in all_paths if path.count("/") <= depth]
+    paths = [path for path in all_paths if path.count("/") > depth]
+    unlabelled = set(find_unlabelled(paths) if depth else ())
+    paths = [path for path in paths if path not in unlabelled]
+    deep = [path for path in paths if path.count("/") > depth + 1]
+    return FolderImages(depth, paths, [*strays, *sorted(unlabelled)], deep)
+
+
+def reject_other_depths(folder: Path, found: FolderImages) -> None:
+    """Raise InvalidRecordError if there are no labelled images, or images below further folders
+    whose names may be the concepts."""
+    if found.paths and not (found.deep and not found.has_splits):
+        return
+    path = (found.deep or found.strays)[0]
+    expected = "split/concept/image" if found.has_splits else "concept/image"
+    raise InvalidRecordError(
+        folder,
+        path,
+        f"found {path.count('/')} levels deep, expected {expected}",
+        folder_advice(found.paths, found.has_splits),
     )
 
 
