@@ -143,28 +143,22 @@ def choose_shape(
     sizes = np.ones((len(annotations), 2))
     if unit == "pixels":
         sizes = known_sizes(images, folders, annotations)
-    plausible = [shape for shape in shapes.candidates if is_plausible(shape, raw, sizes)]
-    if "xyxy" in plausible and "cxcywh" in plausible:
-        plausible.remove("cxcywh")  # boxes around the upper left corner are rare
-    if "yxyx" in plausible and len(plausible) > 1:
-        plausible.remove("yxyx")  # y first is rare, so it must be the only one that fits
+    plausible = plausible_shapes(shapes, raw, sizes)
     default = shapes.default
-    if default is not None and (sizes > 0).all() and len(raw) >= MIN_ORDERED_BOXES:
-        inside = (
-            inside_share(*corner_points(default, raw), sizes),
-            inside_share(*corner_points("yxhw", raw), sizes),
-        )
-        reject_exchanged_axes(source.path, default, inside, annotations, images, folders)
-    if default is not None and not plausible:
-        reject_outside(source, default, raw, sizes)
-        return default, "as the format defines it"
-    if default is not None and plausible == [default]:
-        return default, "as the format defines it"
     has_sizes = bool((sizes > 0).any())
-    may_be_corners = "xyxy" in plausible and len(annotations) >= MIN_ORDERED_BOXES
-    is_stated = unit == "pixels" and (has_sizes or not may_be_corners)
-    if default in plausible and default is not None and is_stated:
-        return default, "as the format defines it"
+    if default is not None:
+        if (sizes > 0).all() and len(raw) >= MIN_ORDERED_BOXES:
+            inside = (
+                inside_share(*corner_points(default, raw), sizes),
+                inside_share(*corner_points("yxhw", raw), sizes),
+            )
+            reject_exchanged_axes(source.path, default, inside, annotations, images, folders)
+        if not plausible:
+            reject_outside(source, default, raw, sizes)
+        may_be_corners = "xyxy" in plausible and len(annotations) >= MIN_ORDERED_BOXES
+        is_stated = unit == "pixels" and (has_sizes or not may_be_corners)
+        if plausible in ([], [default]) or (default in plausible and is_stated):
+            return default, "as the format defines it"
     if len(plausible) == 1:
         others = [shape for shape in shapes.candidates if shape not in plausible]
         boxes = format_count(len(annotations), "box", "boxes")
@@ -176,6 +170,16 @@ def choose_shape(
     raise BoxFormatRequiredError(
         source.path, f"the numbers of its boxes could be {' or '.join(choices)}", choices
     )
+
+
+def plausible_shapes(shapes: BoxShapes, raw: Float64Array, sizes: Float64Array) -> list[BoxShape]:
+    """The meanings that the numbers allow, without rare ones where another one fits."""
+    plausible = [shape for shape in shapes.candidates if is_plausible(shape, raw, sizes)]
+    if "xyxy" in plausible and "cxcywh" in plausible:
+        plausible.remove("cxcywh")  # boxes around the upper left corner are rare
+    if "yxyx" in plausible and len(plausible) > 1:
+        plausible.remove("yxyx")  # y first is rare, so it must be the only one that fits
+    return plausible
 
 
 def known_sizes(images: Images, folders: Sequence[str], annotations: Annotations) -> Float64Array:

@@ -97,50 +97,48 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     field = ground_truth_field(probe, samples)
     for sample_index, sample in enumerate(samples):
-        split = find_split(sample.get("tags") or [])
-        metadata = sample.get("metadata")
-        width, height = (
-            (metadata.get(side) or 0 for side in ("width", "height"))
-            if isinstance(metadata, dict)
-            else (0, 0)
-        )
-        field_value = sample.get(field) if field else None
+        value = sample.get(field) if field else None
         image = builder.add_image(
             sample_image_path(probe, sample, sample_index),
-            width,
-            height,
-            split,
-            annotated=field_value is not None,
+            *sample_size(sample),
+            find_split(sample.get("tags") or []),
+            annotated=value is not None,
         )
-        for label_index, label in enumerate(
-            field_labels(field_value) if isinstance(field_value, dict) else []
-        ):
-            location, concept = (
-                f"$.samples[{sample_index}].{field}[{label_index}]",
-                str(label.get("label") or ""),
-            )
-            if label.get("bounding_box") is not None and label.get("rotation"):
-                builder.skip_shape(image, "rotated box")  # FiftyOne does not state the unit
-            elif label.get("bounding_box") is not None:
-                builder.add_box(
-                    image,
-                    concept,
-                    label_box(probe, label, location),
-                    location,
-                    ignore=bool(label.get("iscrowd")),
-                )
-            elif label.get("points"):
-                parts = [[(x, y) for x, y in polyline] for polyline in label["points"]]
-                if is_area(label):
-                    builder.add_parts(image, concept, parts, location)
-                else:
-                    points = [point for part in parts for point in part]
-                    builder.add_outline(image, concept, points, location)
-            else:
-                builder.add_tag(image, concept)
+        for label_index, label in enumerate(field_labels(value) if isinstance(value, dict) else []):
+            location = f"$.samples[{sample_index}].{field}[{label_index}]"
+            add_label(builder, probe, image, label, location)
     for note in mask_notes(samples, field):
         builder.add_note(note.kind, note.count, note.message, note.severity)
     return builder.build(options.kind, unit="fractions")
+
+
+def sample_size(sample: dict[str, Any]) -> tuple[int, int]:
+    """Width and height as the sample states them, 0 where it does not."""
+    metadata = sample.get("metadata")
+    if not isinstance(metadata, dict):
+        return 0, 0
+    return metadata.get("width") or 0, metadata.get("height") or 0
+
+
+def add_label(
+    builder: DatasetBuilder, probe: Probe, image: int, label: LabelRecord, location: str
+) -> None:
+    """Add a classification, a detection or a polyline."""
+    concept = str(label.get("label") or "")
+    if label.get("bounding_box") is not None and label.get("rotation"):
+        builder.skip_shape(image, "rotated box")  # FiftyOne does not state the unit
+    elif label.get("bounding_box") is not None:
+        box = label_box(probe, label, location)
+        builder.add_box(image, concept, box, location, ignore=bool(label.get("iscrowd")))
+    elif label.get("points"):
+        parts = [[(x, y) for x, y in polyline] for polyline in label["points"]]
+        if is_area(label):
+            builder.add_parts(image, concept, parts, location)
+        else:
+            points = [point for part in parts for point in part]
+            builder.add_outline(image, concept, points, location)
+    else:
+        builder.add_tag(image, concept)
 
 
 def is_area(label: LabelRecord) -> bool:

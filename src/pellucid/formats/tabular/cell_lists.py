@@ -50,6 +50,41 @@ def find_separator(
     if list_cells:
         reject_unclear_lists(path, column, distinct_cells, list_cells)
         return LIST_CELL
+    reject_mappings(path, column, distinct_cells)
+    announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
+    return next(
+        (
+            separator
+            for separator in SEPARATORS
+            if is_separator(path, column, distinct_cells, separator, announces_lists)
+        ),
+        None,
+    )
+
+
+def is_separator(
+    path: str, column: str, distinct_cells: Sequence[str], separator: str, announces_lists: bool
+) -> bool:
+    """Whether a character separates concepts. announces_lists: the column's name says that there
+    may be several. Raises AmbiguousSeparatorError where it may do so."""
+    joined_cells = [cell for cell in distinct_cells if separator in cell]
+    if not joined_cells or (separator in WORD_SEPARATORS and not announces_lists):
+        return False
+    reject_flag_cells(path, column, distinct_cells, separator)
+    if separator in NEVER_IN_NAMES or (announces_lists and separator in ";,"):
+        reject_second_separator(path, column, distinct_cells, separator)
+        return True
+    recurs = do_parts_recur(distinct_cells, separator)
+    is_announced = announces_lists and separator not in RARE_SEPARATORS + WORD_SEPARATORS
+    if is_announced and recurs:
+        return True
+    if recurs or is_announced:
+        raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
+    return False
+
+
+def reject_mappings(path: str, column: str, distinct_cells: Sequence[str]) -> None:
+    """Raise InvalidRecordError if most cells give each concept a value."""
     mappings = [cell for cell in distinct_cells if is_mapping(cell)]
     if len(mappings) * 2 > len(distinct_cells):
         raise InvalidRecordError(
@@ -58,22 +93,6 @@ def find_separator(
             f"'{mappings[0][:80]}' gives each concept a value",
             "Write one column of 0 and 1 per concept, or a list of those that are there.",
         )
-    announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
-    for separator in SEPARATORS:
-        joined_cells = [cell for cell in distinct_cells if separator in cell]
-        if not joined_cells or (separator in WORD_SEPARATORS and not announces_lists):
-            continue
-        reject_flag_cells(path, column, distinct_cells, separator)
-        if separator in NEVER_IN_NAMES or (announces_lists and separator in ";,"):
-            reject_second_separator(path, column, distinct_cells, separator)
-            return separator
-        recurs = do_parts_recur(distinct_cells, separator)
-        is_rare = separator in RARE_SEPARATORS + WORD_SEPARATORS
-        if announces_lists and recurs and not is_rare:
-            return separator
-        if recurs or (announces_lists and not is_rare):
-            raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
-    return None
 
 
 def reject_flag_cells(
