@@ -104,24 +104,19 @@ def verify_box_format(
     ranked, is_tied = rank_formats(shares, variants, image_refs, images, annotations)
     (variant_index, box_format), best_share = ranked[0]
     default_share = shares.get((0, default_format), 0.0)
-    as_stated = Inference(
-        "boxes",
-        default_format.name,
-        f"{default_share:.0%} of confident boxes overlap an annotation",
+    evidence = (
+        f"{best_share:.0%} of confident boxes overlap an annotation, {default_share:.0%} as "
+        f"{default_format.name}"
     )
-    if not replaces_default(box_format, best_share, default_share):
-        if default_share < LOW_SHARE:
-            source.notes.append(disagreement_note(default_share))
-        return source, [as_stated]
+    is_replaced = replaces_default(box_format, best_share, default_share)
     is_thin = len(source.score) < MIN_BOXES
-    if is_thin and (is_tied or best_share < 0.5):
-        message = (
-            f"too few boxes to infer the box format: {default_share:.0%} overlap an annotation as "
-            f"{default_format.name}, {best_share:.0%} as {box_format.name} "
-            f"(--boxes {box_format.name})"
-        )
-        source.notes.append(Note("boxes_unsure", message, 1))
-        return source, [as_stated]
+    if not is_replaced or (is_thin and (is_tied or best_share < 0.5)):
+        if is_replaced:
+            source.notes.append(too_few_boxes_note(default_format, default_share, ranked[0]))
+        elif default_share < LOW_SHARE:
+            source.notes.append(disagreement_note(default_share))
+        reason = f"{default_share:.0%} of confident boxes overlap an annotation"
+        return source, [Inference("boxes", default_format.name, reason)]
     named_shares = [
         (variant_name(index, as_written(source, box_format)), share)
         for (index, box_format), share in ranked[:4]
@@ -132,16 +127,24 @@ def verify_box_format(
         ]
         raise AmbiguousInterpretationError(source.path, "boxes", rivals, "--boxes")
     chosen_name = named_shares[0][0]
-    message = (
-        f"boxes read as {chosen_name}: {best_share:.0%} of confident boxes overlap an annotation, "
-        f"{default_share:.0%} as {default_format.name}"
-    )
+    message = f"boxes read as {chosen_name}: {evidence}"
     if is_thin:
         count = format_count(len(source.score), "box", "boxes")
         source.notes.append(Note("boxes_unsure", f"{message} (only {count}: check this)"))
     converted = convert_boxes(box_format, variants[variant_index], image_refs, images)
     others = [f"{name}: {share:.0%} agree" for name, share in named_shares[1:]]
     return replace(converted, alternative=None), [Inference("boxes", chosen_name, message, others)]
+
+
+def too_few_boxes_note(
+    default_format: BoxFormat, default_share: float, best: tuple[Variant, float]
+) -> Note:
+    (_, box_format), best_share = best
+    message = (
+        f"too few boxes to infer the box format: {default_share:.0%} overlap an annotation as "
+        f"{default_format.name}, {best_share:.0%} as {box_format.name} (--boxes {box_format.name})"
+    )
+    return Note("boxes_unsure", message, 1)
 
 
 def replaces_default(box_format: BoxFormat, share: float, default_share: float) -> bool:
