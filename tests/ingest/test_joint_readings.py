@@ -98,15 +98,17 @@ def many(tmp_path):
     return view, scored, tmp_path / "p.json"
 
 
-def test_two_of_many_numbers_exchanged_stop(many):
+@pytest.mark.parametrize(("first", "second"), [(2, 5), (0, 1)])
+def test_two_of_many_numbers_exchanged_stop(many, first, second):
     view, rows, path = many
-    exchange = {2: 5, 5: 2}
+    exchange = {first: second, second: first}
     numbers = [{**r, "category_id": exchange.get(r["category_id"], r["category_id"])} for r in rows]
     source = toys.write(path, json.dumps(numbers))
     version = view.start("m")
-    with pytest.raises(PellucidError, match="if 2 is 'thing 5', 5 is 'thing 2'"):
+    said = f"if {first} is '{NAMES[second]}', {second} is '{NAMES[first]}'"
+    with pytest.raises(PellucidError, match=said):
         version.add_predictions(source)
-    version.add_predictions(source, rename={"2": "thing 5", "5": "thing 2"})
+    version.add_predictions(source, rename={str(first): NAMES[second], str(second): NAMES[first]})
     assert len(version.gallery("matched")[:200]) == 24 * 8
 
 

@@ -493,3 +493,23 @@ def test_annotation_boxes_are_settled_in_doctor_and_open(tmp_path):
     settled = toys.run_cli("doctor", *files, *chosen, cwd=tmp_path)
     assert settled.returncode == 0, settled.stdout + settled.stderr
     assert "gt.json --boxes xywh-pixels" in settled.stdout
+
+
+def test_training_images_in_test_alone_are_told(tmp_path):
+    """There is no validation, but the leak into test is one all the same."""
+    for folder in ("train", "test"):
+        toys.picture(tmp_path / f"set/{folder}/cat/{folder}.png", colour=(9, 9, 200))
+    _, notes = pellucid.open(tmp_path / "w").add("v", tmp_path / "set")
+    (note,) = (note for note in notes if note.kind == "twins")
+    assert "duplicated in test" in note.message
+
+
+def test_missing_pictures_stay_noted_while_some_are_missing(tmp_path):
+    rows = {name: f"image,label\n{name}.png,cat\n" for name in ("a", "b", "c")}
+    workspace = pellucid.open(tmp_path / "w")
+    workspace.add("v", toys.write(tmp_path / "a.csv", rows["a"]))
+    for name in ("b", "c"):
+        toys.picture(tmp_path / f"{name}/{name}.png")
+        workspace.add("v", toys.write(tmp_path / f"{name}.csv", rows[name]), images=tmp_path / name)
+    kinds = {note.kind for source in workspace.view("v").manifest.sources for note in source.notes}
+    assert "no_pictures" in kinds

@@ -445,3 +445,23 @@ def test_an_unknown_baseline_is_refused(folder):
     result = run_cli("findings", folder, "v", "m", "--baseline", "mm")
     assert result.returncode == 3
     assert "mm" in result.stderr
+
+
+def test_tags_are_not_confused_with_each_other(workspace):
+    """Each tag is a question of its own, and so no pair is looked for."""
+    labels, scores, _ = classify(4, 400, 0.85, confused=(0, 3, 0.3))
+    images = [f"{number}.jpg" for number in range(len(labels))]
+    view, _ = workspace.add(
+        "t", {"image": images, "concept": [f"c{label}" for label in labels]}, kind="tagging"
+    )
+    version = view.start("m")
+    version.add_predictions(
+        {
+            "image": np.repeat(images, 5).tolist(),
+            "concept": [f"c{number}" for number in range(5)] * len(images),
+            "score": scores.ravel().tolist(),
+        }
+    )
+    found = version.results().findings()
+    assert not any(finding.kind == "confused" for finding in found.findings)
+    assert not any("confused" in text for text in found.not_found)

@@ -234,3 +234,11 @@ def test_corrections_and_comparison_without_scores(tmp_path):
     assert len(version.results(iou=0.3).gallery(pellucid.ListQuery("matched"))) >= len(
         version.gallery("matched")
     )
+
+
+def test_a_histogram_without_scores_is_empty(tmp_path):
+    version = compare(tmp_path / "h", random_document(1), random_document(2, 2.0))
+    found = version.results().histogram(bins=7)
+    assert found.edges == pytest.approx(np.linspace(0, 1, 8))
+    for counts in (found.right, found.wrong, found.other):
+        assert counts.tolist() == [0] * 7
