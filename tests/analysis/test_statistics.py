@@ -14,6 +14,10 @@ from pellucid.analysis.slice_statistics import condition_p_values
 def test_one_confusion_places_two_concepts_side_by_side():
     order = order_by_confusion(3, np.array([0]), np.array([2]), np.array([1]))
     assert order.tolist() == [0, 2, 1]
+    many = order_by_confusion(3_001, np.array([0]), np.array([2]), np.array([1]))
+    assert many[:3].tolist() == [0, 1, 2]  # of so many the order is left as it is
+    none = np.zeros(0, np.int64)
+    assert order_by_confusion(0, none, none, none).tolist() == []
 
 
 @pytest.mark.parametrize(

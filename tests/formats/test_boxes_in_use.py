@@ -357,3 +357,85 @@ def test_sizes_larger_than_corners_are_sizes(tmp_path):
     view, notes = add(tmp_path, table(tmp_path / "a.csv", "image,label,x,y,w,h", rows))
     assert view.annotation_tables[1].box[0].tolist() == [100, 80, 440, 320]
     assert "boxes" not in notes
+
+
+def scored_rows(numbers, key="bbox"):
+    """Records of the boxes, with the numbers that a function makes of each."""
+    return [
+        {"image": f"{image}.jpg", "label": CONCEPTS[concept], "score": 0.9, key: numbers(box)}
+        for image, concept, box in BOXES
+    ]
+
+
+@pytest.mark.parametrize("are_predictions", [False, True])
+def test_two_units_in_one_file_are_refused(tmp_path, are_predictions):
+    """As if the exports of two programs were put together."""
+    rows = []
+    for place, (image, concept, box) in enumerate(BOXES):
+        across, down = UNITS["fractions" if place % 4 == 0 else "pixels"]
+        numbers = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+        rows.append((f"{image}.jpg", CONCEPTS[concept], 0.9, *numbers))
+    path = tmp_path / "t.csv"
+    if are_predictions:
+        source = table(path, "image,label,score,x,y,width,height", rows)
+        with pytest.raises(PellucidError, match="10 boxes of 40 have no number above 1"):
+            matched(tmp_path, coco(tmp_path), source)
+    else:
+        rows = [(image, label, *numbers) for image, label, _, *numbers in rows]
+        with pytest.raises(PellucidError, match="10 boxes of 40 have no number above 1"):
+            add(tmp_path, table(path, "image,label,x,y,width,height", rows))
+
+
+def test_fractions_of_a_letterboxed_square(tmp_path):
+    """As YOLO models give them before their boxes are scaled back."""
+
+    def numbers(box):
+        left, top, width, height = box
+        return [
+            (left + width / 2) / 640,
+            (top + height / 2 + 80) / 640,
+            width / 640,
+            height / 640,
+        ]
+
+    for image in range(1, 21):
+        lines = [
+            " ".join(map(str, [concept - 1, *numbers(box), 0.9]))
+            for number, concept, box in BOXES
+            if number == image
+        ]
+        path = tmp_path / "labels" / f"{image}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines))
+    assert matched(tmp_path, coco(tmp_path), tmp_path / "labels") == 40
+
+
+def test_a_scale_of_thousand_with_y_first(tmp_path):
+    """As Gemini writes boxes."""
+
+    def numbers(box):
+        x1, y1, x2, y2 = corners(box, (1000 / 640, 1000 / 480))
+        return [round(y1), round(x1), round(y2), round(x2)]
+
+    source = tmp_path / "p.json"
+    source.write_text(json.dumps(scored_rows(numbers, "box_2d")))
+    assert matched(tmp_path, coco(tmp_path), source) == 40
+
+
+def test_detection_boxes_have_y_first(tmp_path):
+    """TensorFlow's key says so, also where annotations have it."""
+    by_image = {}
+    for image, concept, box in BOXES:
+        x1, y1, x2, y2 = corners(box, UNITS["fractions"])
+        entry = by_image.setdefault(
+            f"{image}.jpg", {"detection_boxes": [], "detection_classes": []}
+        )
+        entry["detection_boxes"].append([y1, x1, y2, x2])
+        entry["detection_classes"].append(CONCEPTS[concept])
+    source = tmp_path / "a.json"
+    source.write_text(json.dumps(by_image))
+    (tmp_path / "img").mkdir()
+    for image in range(1, 21):
+        Image.new("RGB", SIZE).save(tmp_path / "img" / f"{image}.jpg")
+    view, _ = add(tmp_path, source, images=tmp_path / "img")
+    assert view.annotation_tables[1].box == pytest.approx(np.array([box for *_, box in BOXES]))

@@ -421,10 +421,10 @@ def test_numbers_of_rows_are_not_images(tmp_path):
     assert found == {image: truth.CONCEPTS[n % 3] for n, image in enumerate(shuffled)}
     numbered = toys.write(
         tmp_path / "n.csv",
-        "\n".join(["image_id,label,score", *(f"{n},apple,0.9" for n in range(12))]),
+        "\n".join(["image_id,label,score", *(f"{n},apple,0.9" for n in range(50, 62))]),
     )
-    with pytest.raises(PellucidError, match=r"positions-from-0|none of its images"):
-        view.start("n").add_predictions(numbered)
+    with pytest.raises(PellucidError, match="none of its images"):
+        view.start("n").add_predictions(numbered)  # neither rows nor numbers in the names
 
 
 @pytest.mark.parametrize("unit", ["pixels", "fractions"])

@@ -280,3 +280,81 @@ def test_names_joined_by_an_ampersand(tmp_path):
     cells = ["cat", "dog", "cat & dog", "dog & bird", "bird"]
     rows = ["image,label", *(f"{number}.jpg,{cell}" for number, cell in enumerate(cells))]
     assert "--separator '&'" in refusal(tmp_path, toys.write(tmp_path / "a.csv", "\n".join(rows)))
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [("images",), ("images", "masks"), ("JPEGImages", "SegmentationClass"), ("cat", "thumbnails")],
+)
+def test_folders_named_after_what_they_hold_are_no_concepts(folders, tmp_path):
+    for folder in folders:
+        toys.picture(tmp_path / "set" / folder / "1.png")
+    assert "its name says what it holds" in refusal(tmp_path, tmp_path / "set")
+
+
+def predicted(folder, annotations, predictions, kind=None):
+    """The version of these predictions, and the kinds of notes."""
+    view, _ = add(folder, toys.write(folder / "a.csv", annotations), kind=kind)
+    version = view.version_or_draft("m")
+    source = toys.write(folder / "p.json", json.dumps(predictions))
+    return version, kinds(version.add_predictions(source))
+
+
+@pytest.mark.parametrize("column", ["present", "answer", "is_present", "decision"])
+def test_the_confidence_of_an_answer_is_no_score(column, tmp_path):
+    """A model that says with 0.95 that there is no dog has not found one."""
+    rows = [
+        {"image": "a.jpg", "concept": concept, column: answer, "confidence": 0.95}
+        for concept, answer in (("cat", True), ("dog", False))
+    ]
+    with pytest.raises(PellucidError, match=f"column {column}: it says yes or no"):
+        predicted(tmp_path, "image,concept\na.jpg,cat\nb.jpg,dog\n", rows, kind="tagging")
+
+
+BOXES = "image,label,x,y,width,height\na.jpg,cat,10,20,110,100\nb.jpg,dog,30,40,90,80\n"
+ONE = {"label": "cat", "score": 0.9, "bbox": [10, 20, 110, 100]}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"image": "a.jpg", "detections": [ONE]}, {"image": "b.jpg", "error": "timeout"}],
+        {"a.jpg": [ONE], "b.jpg": None},
+    ],
+)
+def test_an_image_on_which_the_model_failed_was_not_run(document, tmp_path):
+    version, noted = predicted(tmp_path, BOXES, document)
+    assert noted["failed_images"] == 1
+    assert (version.results().evaluation.coverage != 0).tolist() == [True, False]
+    assert version.metrics("validation").overall.errors == 0
+
+
+@pytest.mark.parametrize("column", ["model", "epoch", "checkpoint"])
+def test_predictions_of_several_models_are_no_version(column, tmp_path):
+    rows = [{"image": "a.jpg", column: name, **ONE} for name in ("1", "2")]
+    with pytest.raises(PellucidError, match=f"column {column}: .*Write one file for each"):
+        predicted(tmp_path, BOXES, rows)
+    rows = [{"image": name, "fold": name, **ONE} for name in ("a.jpg", "b.jpg")]
+    predicted(tmp_path / "folds", BOXES, rows)  # each image of another fold is one version
+
+
+def test_numbers_in_the_names_of_images(tmp_path):
+    """Not the place of an image in the order of its name: img_10 stands before img_2."""
+    labels = {number: "cat" if number % 3 else "dog" for number in range(1, 31)}
+    rows = "".join(f"img_{number}.jpg,{label}\n" for number, label in labels.items())
+    scores = [
+        {"image": number, "cat": 0.9 * (label == "cat"), "dog": 0.9 * (label == "dog")}
+        for number, label in labels.items()
+    ]
+    version, _ = predicted(tmp_path, f"image,label\n{rows}", scores)
+    assert version.metrics("validation").overall.accuracy == 1
+
+
+def test_readings_that_resolve_nothing_are_not_offered(tmp_path):
+    names = [f"{letter}.jpg" for letter in "abcdefgh"]
+    rows = "".join(f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(names))
+    scores = [{"image": number, "cat": 0.3, "dog": 0.7} for number in range(1, 9)]
+    with pytest.raises(PellucidError) as caught:
+        predicted(tmp_path, f"image,label\n{rows}", scores)
+    assert "Specify --image-ids positions-from-1." in str(caught.value)
+    assert "resolves 0" not in str(caught.value)

@@ -513,3 +513,20 @@ def test_missing_pictures_stay_noted_while_some_are_missing(tmp_path):
         workspace.add("v", toys.write(tmp_path / f"{name}.csv", rows[name]), images=tmp_path / name)
     kinds = {note.kind for source in workspace.view("v").manifest.sources for note in source.notes}
     assert "no_pictures" in kinds
+
+
+def test_the_place_of_a_missing_picture_is_told(tmp_path):
+    image = {"id": 1, "file_name": "x1.png", "width": 40, "height": 30}
+    source = toys.coco(tmp_path, images=[image], annotations=[], pictures=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        pellucid.PellucidError, match=r"none of the 1 images is in it .*empty/.*x1\.png"
+    ):
+        pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "empty", kind="detection")
+
+
+def test_boxes_beside_no_annotations_are_not_judged(tmp_path):
+    source = toys.coco(tmp_path, annotations=[])
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, kind="detection")
+    notes = view.start("m").add_predictions(toys.results(tmp_path))
+    assert not any(note.kind == "boxes_disagree" for note in notes)

@@ -71,7 +71,8 @@ class MaskedSet:
             images=pictures if pictures.is_dir() else None,
         )
         version = view.version_or_draft("m")
-        notes = [*notes, *version.add_predictions(folder / "dt.json", **options)]
+        read_as = {"image_ids": "id", "category_ids": "ids"}  # chance may favour another reading
+        notes = [*notes, *version.add_predictions(folder / "dt.json", **read_as, **options)]
         return pellucid.open(folder / "workspace").view("parts").version("m"), notes
 
 

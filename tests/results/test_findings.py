@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pellucid
+import toys
 from pellucid.analysis.findings import rank_findings
 from pellucid.analysis.lapse_rate import fit_lapse_rate
 from pellucid.results.findings import import_finding
@@ -380,6 +381,9 @@ def test_the_size_of_the_test_for_annotation_errors():
         p_values.append(fit.p_value)
     assert np.mean(np.array(p_values) < 0.05) <= 0.09
     assert fit_lapse_rate(np.full(10, 0.5), np.ones(10, bool)) is None
+    is_match = np.ones(23, bool)
+    is_match[[1, 4, 20]] = False  # twenty matches and three errors are just enough
+    assert fit_lapse_rate(np.linspace(0.3, 0.95, 23), is_match) is not None
 
 
 @pytest.mark.parametrize("decimals", [None, 3, 2])
@@ -465,3 +469,12 @@ def test_tags_are_not_confused_with_each_other(workspace):
     found = version.results().findings()
     assert not any(finding.kind == "confused" for finding in found.findings)
     assert not any("confused" in text for text in found.not_found)
+
+
+def test_two_concepts_are_not_looked_through_for_confusions(workspace, tmp_path):
+    """Of two, one is always confused with the other."""
+    view, _ = workspace.add("two", toys.coco(tmp_path, pictures=False))
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    assert len(version.evaluation.concepts) == 2
+    assert not any("confused" in text for text in version.results().findings().not_found)

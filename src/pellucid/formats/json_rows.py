@@ -41,6 +41,8 @@ SINGULAR_NAMES = {
     **dict.fromkeys(BOX_KEYS, "bbox"),
 }
 IMAGE_COLUMN = "image"
+FAILURE_KEYS = ("error", "failure", "exception")
+"""Fields in which programs write why an image has no result."""
 
 
 def is_json_lines(head: str) -> bool:
@@ -142,11 +144,30 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
     if isinstance(entry, Mapping):
         yield from image_rows({**entry, IMAGE_COLUMN: image})
         return
+    if entry is None:
+        yield {IMAGE_COLUMN: image, FAILURE_KEYS[0]: "null"}
+        return
     if not entry:
         yield {IMAGE_COLUMN: image}
         return
     for record in entry:
         yield {**flat_fields(record), IMAGE_COLUMN: image}
+
+
+def without_failures(rows: Sequence[Row]) -> tuple[list[Row], set[str]]:
+    """The rows without what says that an image has no result, and the names of these images."""
+    kept: list[Row] = []
+    failed: set[str] = set()
+    for row in rows:
+        key = image_key(row)
+        reasons = [name for name in row if name.lower() in FAILURE_KEYS]
+        is_failed = any(row[name] for name in reasons) and set(row) == {key, *reasons}
+        if key is not None and is_failed:
+            failed.add(str(row[key]))
+            kept.append({key: row[key]})
+        else:
+            kept.append(row)
+    return kept, failed
 
 
 def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
@@ -175,6 +196,9 @@ def with_plain_lists(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """The record with its parallel lists under their plain names: those of MMDetection are in
     `pred_instances`, those of TensorFlow's object detection begin with `detection_`."""
     plain = {key.removeprefix("detection_"): value for key, value in record.items()}
+    boxes = record.get("detection_boxes")
+    if are_boxes(boxes) and all(len(box) == 4 for box in boxes or ()):
+        plain["boxes"] = [[x1, y1, x2, y2] for y1, x1, y2, x2 in boxes or ()]
     instances = plain.get("pred_instances")
     if isinstance(instances, Mapping) and parallel_lists(instances):
         del plain["pred_instances"]

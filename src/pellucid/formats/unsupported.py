@@ -96,6 +96,7 @@ UNSUPPORTED_FORMATS = (
         file_matcher(r"\.tfrecords?(-\d+-of-\d+)?$"),
         "Export the data set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), "
         "COCO or Pascal VOC.",
+        before_readers=True,
     ),
     UnsupportedFormat(
         "a COCO document inside a list",

@@ -27,10 +27,16 @@ from pellucid.formats.errors import (
 )
 from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_sizes
-from pellucid.ingest.box_formats import BoxFormat, convert_to_pixels, parse_box_format
-from pellucid.ingest.box_inference import EXAMPLE_FORMATS, MIN_ORDERED_BOXES
+from pellucid.ingest.box_formats import (
+    CORNER_SHAPES,
+    BoxFormat,
+    convert_to_pixels,
+    parse_box_format,
+)
+from pellucid.ingest.box_inference import EXAMPLE_FORMATS, MIN_ORDERED_BOXES, VLM_SCALE
 from pellucid.ingest.box_scaling import fill_image_sizes
 from pellucid.ingest.exchanged_axes import exchange_axes, reject_exchanged_axes
+from pellucid.ingest.mixed_units import reject_mixed_units
 
 MIN_INSIDE_SHARE = 0.98
 """Share of boxes that must lie inside their image for a meaning to be plausible."""
@@ -63,6 +69,8 @@ def settle_boxes(
         return force_boxes(source, images, folders, forced)
     raw = source.annotations.box
     is_located = source.annotations.positive & (raw != 0).any(axis=1)
+    if source.unit == "pixels":
+        reject_mixed_units(source.path, raw[is_located])
     unit = source.unit if not is_located.any() else infer_unit(source, raw[is_located])
     shapes = source.box_shapes or STATED_SHAPES
     reject_percent(source, shapes, images, folders, is_located)
@@ -78,7 +86,8 @@ def settle_boxes(
     is_expected = shape == shapes.default and unit == "pixels"
     if not is_expected:
         message = f"boxes read as {format_name}: {reason} (--boxes {format_name})"
-        severity: Severity = "info" if shapes.default is None else "warning"
+        is_sure = shapes.default is None and "yxyx" not in reason
+        severity: Severity = "info" if is_sure else "warning"
         notes.append(Note("boxes", message, int(is_located.sum()), severity))
     return settled, notes, [Inference("boxes", format_name, reason)]
 
@@ -160,16 +169,26 @@ def choose_shape(
         if plausible in ([], [default]) or (default in plausible and is_stated):
             return default, "as the format defines it"
     if len(plausible) == 1:
-        others = [shape for shape in shapes.candidates if shape not in plausible]
-        boxes = format_count(len(annotations), "box", "boxes")
-        where = " inside the image" if has_sizes and unit == "pixels" else ""
-        return plausible[0], f"{boxes} cannot be {' or '.join(others)}{where}"
+        return plausible[0], excluded_shapes(shapes, raw, sizes)
     if set(plausible) == {"xywh", "cxcywh"} and unit == "pixels" and len(raw) < MIN_ORDERED_BOXES:
         return "xywh", "too few boxes to tell a corner from a centre; a corner is usual"
     choices = [f"{shape}-{unit}" for shape in plausible or shapes.candidates]
+    if not plausible and has_sizes and raw.max() <= VLM_SCALE:
+        choices += [f"{shape}-{VLM_SCALE}-stretched" for shape in CORNER_SHAPES]
     raise BoxFormatRequiredError(
         source.path, f"the numbers of its boxes could be {' or '.join(choices)}", choices
     )
+
+
+def excluded_shapes(shapes: BoxShapes, raw: Float64Array, sizes: Float64Array) -> str:
+    """Which meanings the numbers exclude, and that y may be first where they do not."""
+    others = [shape for shape in shapes.candidates if not is_plausible(shape, raw, sizes)]
+    where = " inside the image" if (sizes > 1).any() else ""
+    boxes = format_count(len(raw), "box", "boxes")
+    excluded = f"{boxes} cannot be {' or '.join(others)}{where}" if others else "as is usual"
+    if "yxyx" in shapes.candidates and "yxyx" not in others:
+        return f"{excluded}; with y first (yxyx) they would fit as well, which is rare"
+    return excluded
 
 
 def plausible_shapes(shapes: BoxShapes, raw: Float64Array, sizes: Float64Array) -> list[BoxShape]:

@@ -47,7 +47,8 @@ RESIZE_SIDES = (
 @dataclass(frozen=True)
 class BoxFormat:
     """shape: meaning of the numbers · unit: pixels, fractions, percent, or `640 stretched` and
-    `640 letterboxed`: pixels of the square that the image was resized to."""
+    `640 letterboxed`: pixels of the square that the image was resized to; `1 letterboxed`:
+    fractions of that square."""
 
     shape: str
     unit: str
@@ -120,7 +121,8 @@ def possible_box_formats(
     largest = float(raw_boxes.max(initial=0))
     units = ["pixels"]
     if has_sizes:
-        units += ["fractions"] if largest <= 2 else ["percent"] if largest <= 110 else []
+        units += ["fractions", "1 letterboxed"] if largest <= 2 else []
+        units += ["percent"] if 2 < largest <= 110 else []
         furthest_edge = float(
             max(
                 (raw_boxes[:, 0] + raw_boxes[:, 2]).max(initial=0),

@@ -22,6 +22,7 @@ from pellucid.ingest.box_formats import (
     possible_box_formats,
 )
 from pellucid.ingest.errors import AmbiguousInterpretationError, NoMatchesError
+from pellucid.ingest.mixed_units import reject_mixed_units
 from pellucid.ingest.references import Interpretation
 
 MIN_OVERLAP_GAIN = 0.05
@@ -49,6 +50,8 @@ CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 are tried, not only those whose edge the boxes reach; of resized ones always."""
 LOW_SHARE = 0.05
 """If fewer boxes overlap an annotation in every format, a note says so."""
+VLM_SCALE, LOW_IOU = 1000, 0.5
+"""Scale on which vision-language models count, and mean IoU below which it is tried."""
 NO_OVERLAP = 0.1
 """Mean IoU below which boxes seem to be of other images."""
 CONFIDENCE_SECOND = "-confidence-second"
@@ -78,6 +81,8 @@ def infer_box_format(
         return replace(convert_boxes(box_format, variant, image_refs, images), alternative=None), [
             inference
         ]
+    if source.unit == "pixels":
+        reject_mixed_units(source.path, source.box)
     if source.box_shapes is not None:
         return infer_open_shape(source, source.box_shapes, image_refs, images, annotations)
     return verify_box_format(source, image_refs, images, annotations)
@@ -292,6 +297,7 @@ def infer_open_shape(
         for shape in shapes.candidates
         if shape not in CORNER_SHAPES or (source.box[:, 2:] >= source.box[:, :2]).all()
     ]
+    candidates += scaled_candidates(candidates, source, image_refs, images, annotations)
     names = [candidate.name for candidate in candidates]
     if len(candidates) == 1:
         chosen, evidence = candidates[0], "the numbers allow no other meaning"
@@ -322,6 +328,25 @@ def infer_open_shape(
     return convert_boxes(chosen, plain, image_refs, images), [
         Inference("boxes", chosen.name, evidence, others)
     ]
+
+
+def scaled_candidates(
+    candidates: Sequence[BoxFormat],
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    images: Images,
+    annotations: Annotations,
+) -> list[BoxFormat]:
+    """The same on a scale of 0 to 1000, on which vision-language models count, where the boxes
+    overlap annotations in no plain meaning."""
+    assert source.box is not None
+    largest = float(source.box.max(initial=0))
+    has_sizes = bool((images.width[image_refs.positions[image_refs.positions >= 0]] > 0).any())
+    if source.unit != "pixels" or largest > VLM_SCALE or not has_sizes or not len(annotations):
+        return []
+    if max(mean_overlaps(candidates, source, image_refs, images, annotations).values()) > LOW_IOU:
+        return []
+    return [replace(candidate, unit=f"{VLM_SCALE} stretched") for candidate in candidates]
 
 
 def is_usual_corner(source: ParsedPredictions, names: Sequence[str]) -> bool:

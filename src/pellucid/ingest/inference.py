@@ -221,7 +221,11 @@ def choose_image_refs(
             raise AmbiguousInterpretationError(
                 source.path,
                 "image ids",
-                [(rival.name, explanation_text(rival)) for rival in (refs, complete)],
+                [
+                    (rival.name, explanation_text(rival))
+                    for rival in (refs, complete)
+                    if rival.explained_count
+                ],
                 "--image-ids",
             )
     if forced_name:

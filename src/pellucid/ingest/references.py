@@ -75,6 +75,18 @@ def numeric_stem(path: str) -> str:
     return str(int(path_stem)) if path_stem.isascii() and path_stem.isdigit() else ""
 
 
+def number_in_name(path: str) -> str:
+    """The only number in the stem, without leading zeros; '' if there is none, or several."""
+    numbers = re.findall(r"[0-9]+", file_stem(path))
+    return str(int(numbers[0])) if len(numbers) == 1 else ""
+
+
+def number_key(key: str) -> str:
+    """A number without leading zeros; a key that is none matches nothing."""
+    plain = plain_integer(key)
+    return str(int(plain)) if plain.isascii() and plain.isdigit() else "\n"
+
+
 NamingScheme = tuple[str, Callable[[], Sequence[str]], Callable[[str], str]]
 """Its name, what gives the names of the images (called only for a scheme that is tried), and the
 function that converts a key before the comparison."""
@@ -121,6 +133,10 @@ def image_interpretations(
             for first in (0, 1):
                 by_path = numbered_images(keys, candidate_rows, first)
                 yield replace(by_path, name=f"{by_path.name} by path")
+        number_scheme = ("number in file name", named(images, number_in_name), number_key)
+        by_number = interpret_keys(number_scheme, keys, candidate_rows)
+        if is_one_to_one(by_number):
+            yield by_number
 
 
 def named(images: Images, name: Callable[[str], str]) -> Callable[[], list[str]]:

@@ -74,6 +74,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     reject_other_depths(probe.path, found)
     parts = [path.split("/") for path in found.paths]
     folders = sorted({names[found.depth] for names in parts})
+    reject_role_names(probe.path, folders, found.has_splits)
     index_of = {folder: index for index, folder in enumerate(folders)}
     concepts, concept_ids, name_notes = name_numbers(probe, folders)
     splits = [
@@ -131,6 +132,28 @@ def reject_other_depths(folder: Path, found: FolderImages) -> None:
         f"found {path.count('/')} levels deep, expected {expected}",
         folder_advice(found.paths, found.has_splits),
     )
+
+
+ROLE_NAMES = (
+    *("images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "pngimages"),
+    *("masks", "labels", "annotations", "predictions", "segmentationclass", "segmentationobject"),
+    *("thumbnails", "thumbs"),
+)
+"""Folders that are named after what they hold, in lower case."""
+
+
+def reject_role_names(path: Path, folders: Sequence[str], has_splits: bool) -> None:
+    """Raise InvalidRecordError if a folder is named after what it holds, not after a concept; below
+    splits, if all are."""
+    named = [folder for folder in folders if folder.lower() in ROLE_NAMES]
+    if named and (not has_splits or len(named) == len(folders)):
+        raise InvalidRecordError(
+            path,
+            f"folder {named[0]}",
+            "its name says what it holds, not which concept its images show",
+            "Specify the file with the annotations and this folder with --images; if it is a "
+            "concept, rename it.",
+        )
 
 
 def folder_advice(image_paths: Sequence[str], has_splits: bool) -> str:

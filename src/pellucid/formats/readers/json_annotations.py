@@ -25,6 +25,7 @@ from pellucid.formats.json_rows import (
     names_concepts,
     read_document,
     row_columns,
+    without_failures,
 )
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.json_predictions import has_scores
@@ -99,7 +100,7 @@ def keyed_entries(document: Any) -> dict[str, Any] | None:
 def read_rows(probe: Probe, row_limit: int | None = None) -> list[Row]:
     document = read_document(probe.path, probe.head)
     try:
-        return list(islice(document_rows(document), row_limit))
+        return without_failures(list(islice(document_rows(document), row_limit)))[0]
     except UnequalListsError as error:
         raise MalformedFileError(probe.path, str(error)) from error
 

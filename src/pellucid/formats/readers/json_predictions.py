@@ -6,14 +6,16 @@ COCO's results under a key, or on lines of their own, are read as COCO's results
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import PellucidError, summarize_names
+import numpy as np
+
+from pellucid.core.errors import PellucidError, format_count, summarize_names
 from pellucid.formats import memory_documents
-from pellucid.formats.dataset import ParsedPredictions
+from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import (
     IMAGE_COLUMN,
@@ -24,6 +26,7 @@ from pellucid.formats.json_rows import (
     is_record_list,
     read_document,
     row_columns,
+    without_failures,
 )
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, probe_source
@@ -96,8 +99,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             return replace(predictions, path=str(probe.path), format=NAME)
         plain = document if records is None else [without_numbers(record) for record in records]
         rows = rows_of(probe.path, plain)
+    rows, failed = without_failures(rows)
     if rows and all(set(row) == {IMAGE_COLUMN} for row in rows):
-        return nothing_found(probe, rows, options)
+        return mark_failed(nothing_found(probe, rows, options), failed)
     if not any(rows):
         raise InvalidRecordError(
             probe.path,
@@ -115,7 +119,24 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             f"fields {summarize_names(reader.column_types, 12)}",
             "Write a list of records with image, label, score and, for detection, bbox.",
         )
-    return replace(read_prediction_table(reader, options), path=str(probe.path), format=NAME)
+    predictions = read_prediction_table(reader, options)
+    return replace(mark_failed(predictions, failed), path=str(probe.path), format=NAME)
+
+
+def mark_failed(predictions: ParsedPredictions, failed: Collection[str]) -> ParsedPredictions:
+    """The predictions, with the images of which the file says that the model failed."""
+    if not failed:
+        return predictions
+    count = format_count(len(failed), "image")
+    message = (
+        f"{count} without a result ({summarize_names(sorted(failed))}): counted as not run. Write "
+        "an empty list where the model found nothing"
+    )
+    return replace(
+        predictions,
+        not_run=np.array([key in failed for key in predictions.image_keys], bool),
+        notes=[*predictions.notes, Note("failed_images", message, len(failed))],
+    )
 
 
 def folder_rows(probe: Probe) -> Iterator[dict[str, Any]]:

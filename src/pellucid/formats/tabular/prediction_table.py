@@ -31,6 +31,7 @@ from pellucid.formats.tabular.top_k import (
     read_list_cells,
     read_numbered_pairs,
 )
+from pellucid.formats.tabular.unread_columns import reject_answers, reject_several_models
 from pellucid.formats.tabular.wide_scores import (
     find_score_columns,
     group_by_affixes,
@@ -90,6 +91,10 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         if is_detection:
             explain_prediction_columns(reader, options)
         return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
+    if not options.columns:
+        reject_several_models(reader, roles)
+        if not is_detection:
+            reject_answers(reader, roles)
     predictions = read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
     is_binary = options.kind == "classification" and len(options.concepts) == 2
     return read_positive_scores(predictions, roles.score, names_both) if is_binary else predictions

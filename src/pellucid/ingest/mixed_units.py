@@ -1,0 +1,37 @@
+"""Boxes in fractions of their image among boxes in pixels, as in files put together from two
+programs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.core.errors import format_count
+from pellucid.core.tables import Float64Array
+from pellucid.formats.errors import InvalidRecordError
+
+MAX_FRACTION = 1.05
+MIN_PIXELS = 2.0
+"""Numbers that are surely in pixels are larger."""
+
+
+def reject_mixed_units(path: str, numbers: Float64Array) -> None:
+    """Raise InvalidRecordError if no number of some boxes exceeds 1, and of others one does.
+
+    numbers: float64 (n, 4), of boxes that should all be in pixels.
+    """
+    largest = numbers.max(axis=1, initial=0)
+    has_size = (numbers[:, 2:] > 0).all(axis=1)
+    has_digits = (numbers != np.round(numbers)).any(axis=1)
+    is_fraction = has_size & has_digits & (largest <= MAX_FRACTION) & (numbers.min(axis=1) >= 0)
+    if not is_fraction.any() or not (largest > MIN_PIXELS).any():
+        return
+    row = int(np.flatnonzero(is_fraction)[0])
+    values = ", ".join(f"{value:.3g}" for value in numbers[row])
+    count = format_count(int(is_fraction.sum()), "box", "boxes")
+    raise InvalidRecordError(
+        path,
+        f"box {row + 1:,} [{values}]",
+        f"{count} of {len(numbers):,} have no number above 1, as if in fractions of the image; the "
+        "others are in pixels",
+        "Write all in one unit.",
+    )
