@@ -358,3 +358,10 @@ def test_readings_that_resolve_nothing_are_not_offered(tmp_path):
         predicted(tmp_path, f"image,label\n{rows}", scores)
     assert "Specify --image-ids positions-from-1." in str(caught.value)
     assert "resolves 0" not in str(caught.value)
+
+
+def test_a_prediction_without_its_image_is_refused(tmp_path):
+    """A spreadsheet with merged cells has the image in the first row of each group alone."""
+    rows = [{"image": "a.jpg", **ONE}, {"image": "", **ONE}]
+    with pytest.raises(PellucidError, match="missing image in 'image'"):
+        predicted(tmp_path, BOXES, rows)

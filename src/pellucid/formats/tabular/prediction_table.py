@@ -79,6 +79,14 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         explain_prediction_columns(reader, options)
     assert roles.image is not None
     image_keys, image_indexes = reader.encoded_column(roles.image)
+    if "" in image_keys:
+        row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(row),
+            f"missing image in '{roles.image}'",
+            "Write the image in each row, also where cells were merged.",
+        )
     is_detection = options.kind == "detection"
     names_both = {"concept", "score"} <= set(options.columns)
     if not is_detection and not roles.concept_columns and not names_both:
