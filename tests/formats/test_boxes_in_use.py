@@ -439,3 +439,54 @@ def test_detection_boxes_have_y_first(tmp_path):
         Image.new("RGB", SIZE).save(tmp_path / "img" / f"{image}.jpg")
     view, _ = add(tmp_path, source, images=tmp_path / "img")
     assert view.annotation_tables[1].box == pytest.approx(np.array([box for *_, box in BOXES]))
+
+
+@pytest.mark.parametrize("boxes", [None, "yxyx-fractions"])
+def test_the_stated_form_of_detection_boxes(tmp_path, boxes):
+    """A form is of the numbers as the file has them."""
+    by_image = {}
+    for image, concept, box in BOXES:
+        x1, y1, x2, y2 = corners(box, UNITS["fractions"])
+        entry = by_image.setdefault(
+            f"{image}.jpg",
+            {"detection_boxes": [], "detection_classes": [], "detection_scores": []},
+        )
+        entry["detection_boxes"].append([y1, x1, y2, x2])
+        entry["detection_classes"].append(CONCEPTS[concept])
+        entry["detection_scores"].append(0.9)
+    source = tmp_path / "p.json"
+    source.write_text(json.dumps(by_image))
+    assert matched(tmp_path, coco(tmp_path), source, boxes=boxes) == 40
+
+
+def test_a_sliver_at_the_corner_is_in_pixels(tmp_path):
+    """Detectors clip boxes to the image."""
+    results = [
+        {"image_id": image, "category_id": concept, "bbox": box, "score": 0.9}
+        for image, concept, box in BOXES
+    ]
+    results.append({"image_id": 1, "category_id": 1, "bbox": [0, 0, 0.8, 0.6], "score": 0.05})
+    source = tmp_path / "p.json"
+    source.write_text(json.dumps(results))
+    assert matched(tmp_path, coco(tmp_path), source) == 40
+
+
+def test_images_of_a_thousand_pixels_are_no_scale(tmp_path):
+    """Both readings are of the same boxes, which are far from the annotations."""
+    truth = coco(tmp_path, size=(1000, 1000))
+    rows = scored_rows(lambda box: [box[0] + 30, box[1] + 25, *corners(box)[2:]])
+    source = tmp_path / "p.json"
+    source.write_text(json.dumps(rows))
+    view, _ = add(tmp_path, truth)
+    view.start("m").add_predictions(source)
+
+
+def test_one_box_outside_is_no_exchange(tmp_path):
+    rows = [(f"{n}.jpg", "cat", 30 + 9 * n, 20 + 3 * n, 60, 70) for n in range(25)]
+    rows[0] = ("0.jpg", "cat", 400, 20, 100, 70)
+    (tmp_path / "img").mkdir()
+    for number in range(25):
+        Image.new("RGB", (480, 640)).save(tmp_path / "img" / f"{number}.jpg")
+    source = table(tmp_path / "a.csv", "image,label,x,y,width,height", rows)
+    view, _ = add(tmp_path, source, images=tmp_path / "img")
+    assert view.annotation_tables[1].box[0].tolist() == [400, 20, 100, 70]

@@ -284,12 +284,21 @@ def test_names_joined_by_an_ampersand(tmp_path):
 
 @pytest.mark.parametrize(
     "folders",
-    [("images",), ("images", "masks"), ("JPEGImages", "SegmentationClass"), ("cat", "thumbnails")],
+    [("images",), ("images", "masks"), ("JPEGImages", "SegmentationClass"), ("img", "labels", "x")],
 )
 def test_folders_named_after_what_they_hold_are_no_concepts(folders, tmp_path):
     for folder in folders:
         toys.picture(tmp_path / "set" / folder / "1.png")
     assert "its name says what it holds" in refusal(tmp_path, tmp_path / "set")
+
+
+@pytest.mark.parametrize("folders", [("cat", "thumbnails"), ("masks", "no_masks")])
+def test_folders_named_so_beside_concepts_are_told(folders, tmp_path):
+    for folder in folders:
+        toys.picture(tmp_path / "set" / folder / "1.png")
+    view, notes = add(tmp_path, tmp_path / "set")
+    assert len(view.manifest.concepts) == 2
+    assert kinds(notes)["role_folders"] == 1
 
 
 def predicted(folder, annotations, predictions, kind=None):
@@ -336,6 +345,58 @@ def test_predictions_of_several_models_are_no_version(column, tmp_path):
         predicted(tmp_path, BOXES, rows)
     rows = [{"image": name, "fold": name, **ONE} for name in ("a.jpg", "b.jpg")]
     predicted(tmp_path / "folds", BOXES, rows)  # each image of another fold is one version
+
+
+def test_what_describes_an_object_is_no_model(tmp_path):
+    rows = [
+        {"image": image, "model": model, **ONE}
+        for image, model in (("a.jpg", "golf"), ("a.jpg", "polo"), ("b.jpg", "up"))
+    ]
+    predicted(tmp_path, BOXES, rows)
+
+
+def test_an_answer_that_follows_from_the_score_is_no_other(tmp_path):
+    rows = [
+        {"image": image, "concept": concept, "found": score >= 0.5, "score": score}
+        for image, concept, score in (("a.jpg", "cat", 0.8), ("a.jpg", "dog", 0.2))
+    ]
+    predicted(tmp_path, "image,concept\na.jpg,cat\nb.jpg,dog\n", rows, kind="tagging")
+
+
+def test_a_concept_may_be_called_failure(tmp_path):
+    """Only a text says why there is no result."""
+    images = [f"{number}.jpg" for number in range(6)]
+    flags = [{"image": image, "failure": n % 2, "ok": 1 - n % 2} for n, image in enumerate(images)]
+    view, _ = add(tmp_path, toys.write(tmp_path / "a.json", json.dumps(flags)))
+    assert [concept.name for concept in view.manifest.concepts] == ["failure", "ok"]
+    scores = {image: {"failure": 0.1 + 0.8 * (n % 2)} for n, image in enumerate(images)}
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "p.json", json.dumps(scores)))
+    assert (version.results().evaluation.coverage != 0).all()
+    assert [item.score for item in version.gallery("all", "failure")[:3]] == [0.9] * 3
+
+
+def test_an_image_that_failed_once_has_its_later_result(tmp_path):
+    rows = [{"image": "a.jpg", "error": "timeout"}, {"image": "a.jpg", **ONE}]
+    version, noted = predicted(tmp_path, BOXES, rows)
+    assert "failed_images" not in noted
+    assert version.results().evaluation.coverage[0] != 0
+
+
+@pytest.mark.parametrize("columns", ["car,bus,train", "test,train,bus"])
+def test_flags_of_concepts_are_no_split(columns, tmp_path):
+    rows = [f"{n}.jpg,cat,{n % 2},{(n + 1) % 2},{n % 3 == 0:d}" for n in range(9)]
+    source = toys.write(tmp_path / "a.csv", "\n".join([f"image,label,{columns}", *rows]))
+    view, _ = add(tmp_path, source)
+    assert set(view.annotation_tables[0].split.tolist()) == {1}
+
+
+def test_captions_and_masks_are_no_concepts(tmp_path):
+    for document in (
+        {f"{n}.jpg": f"a photo of number {n}" for n in range(5)},
+        {f"{n}.jpg": f"masks/{n}.png" for n in range(5)},
+    ):
+        refusal(tmp_path, toys.write(tmp_path / "a.json", json.dumps(document)))
 
 
 def test_numbers_in_the_names_of_images(tmp_path):

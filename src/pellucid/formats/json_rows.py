@@ -31,7 +31,10 @@ LIST_KEYS = (
 )
 """Keys of the list of records of a file, or of the objects of an image."""
 SCORE_KEYS = ("score", "confidence", "conf", "prob", "probability")
-BOX_KEYS = ("bbox", "bboxes", "box", "boxes", "pred_boxes", "bounding_box", "boundingBox")
+BOX_KEYS = (
+    *("bbox", "bboxes", "box", "boxes", "pred_boxes", "bounding_box", "boundingBox"),
+    "detection_boxes",
+)
 LABEL_STEMS = ("label", "class", "category", "name", "concept", "tag", "pred_class")
 """Keys, in the singular, of lists with one value per object."""
 SINGULAR_NAMES = {
@@ -39,10 +42,13 @@ SINGULAR_NAMES = {
     "categories": "category",
     "pred_classes": "pred_class",
     **dict.fromkeys(BOX_KEYS, "bbox"),
+    "detection_boxes": "detection_box",
 }
 IMAGE_COLUMN = "image"
 FAILURE_KEYS = ("error", "failure", "exception")
-"""Fields in which programs write why an image has no result."""
+"""Fields in which programs write, as text, why an image has no result."""
+NO_RESULT = "no result"
+"""The field of a row of an image whose entry is null."""
 
 
 def is_json_lines(head: str) -> bool:
@@ -104,15 +110,16 @@ def document_rows(document: Any) -> Iterator[Row]:
 
 def names_concepts(document: Mapping[str, Any]) -> bool:
     """Whether each key is an image file, and each value the name of its concept or a list of
-    names."""
-    return any(document.values()) and all(
-        is_image_file(key)
-        and (
-            isinstance(value, str)
-            or (isinstance(value, list) and all(isinstance(name, str) for name in value))
-        )
-        for key, value in document.items()
-    )
+    names, some of which occur again: captions do not."""
+    names: list[str] = []
+    for key, value in document.items():
+        values = [value] if isinstance(value, str) else value
+        if not is_image_file(key) or not isinstance(values, list):
+            return False
+        if not all(isinstance(name, str) and not is_image_file(name) for name in values):
+            return False
+        names += values
+    return bool(names) and (len(set(names)) < len(names) or len(document) < 3)
 
 
 def concept_rows(document: Mapping[str, Any]) -> Iterator[Row]:
@@ -145,7 +152,7 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
         yield from image_rows({**entry, IMAGE_COLUMN: image})
         return
     if entry is None:
-        yield {IMAGE_COLUMN: image, FAILURE_KEYS[0]: "null"}
+        yield {IMAGE_COLUMN: image, NO_RESULT: True}
         return
     if not entry:
         yield {IMAGE_COLUMN: image}
@@ -155,19 +162,30 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
 
 
 def without_failures(rows: Sequence[Row]) -> tuple[list[Row], set[str]]:
-    """The rows without what says that an image has no result, and the names of these images."""
+    """The rows without what says that an image has no result, and the names of these images. An
+    image with other rows has a result."""
     kept: list[Row] = []
     failed: set[str] = set()
+    others: set[str] = set()
     for row in rows:
         key = image_key(row)
-        reasons = [name for name in row if name.lower() in FAILURE_KEYS]
-        is_failed = any(row[name] for name in reasons) and set(row) == {key, *reasons}
-        if key is not None and is_failed:
-            failed.add(str(row[key]))
-            kept.append({key: row[key]})
-        else:
+        if key is None or not is_failure(row, key):
             kept.append(row)
-    return kept, failed
+            others.add(str(row.get(key)) if key else "")
+        else:
+            kept.append({key: row[key]})
+            failed.add(str(row[key]))
+    return kept, failed - others
+
+
+def is_failure(row: Row, key: str) -> bool:
+    """Whether a row has nothing but its image and why there is no result."""
+    reasons = [
+        name
+        for name, value in row.items()
+        if name == NO_RESULT or (name.lower() in FAILURE_KEYS and isinstance(value, str) and value)
+    ]
+    return bool(reasons) and set(row) == {key, *reasons}
 
 
 def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
@@ -195,10 +213,10 @@ def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
 def with_plain_lists(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """The record with its parallel lists under their plain names: those of MMDetection are in
     `pred_instances`, those of TensorFlow's object detection begin with `detection_`."""
-    plain = {key.removeprefix("detection_"): value for key, value in record.items()}
-    boxes = record.get("detection_boxes")
-    if are_boxes(boxes) and all(len(box) == 4 for box in boxes or ()):
-        plain["boxes"] = [[x1, y1, x2, y2] for y1, x1, y2, x2 in boxes or ()]
+    plain = {
+        key if key in BOX_KEYS else key.removeprefix("detection_"): value
+        for key, value in record.items()
+    }
     instances = plain.get("pred_instances")
     if isinstance(instances, Mapping) and parallel_lists(instances):
         del plain["pred_instances"]
@@ -262,7 +280,7 @@ def flat_fields(record: Mapping[str, Any]) -> Row:
     fields: Row = {}
     for key, value in record.items():
         if not isinstance(value, Mapping):
-            fields["bbox" if key in BOX_KEYS else key] = cell(value)
+            fields[singular(key) if key in BOX_KEYS else key] = cell(value)
         elif scores := nested_scores(value):
             fields |= scores
         elif is_score_key(key) or key in UNINFORMATIVE_KEYS:

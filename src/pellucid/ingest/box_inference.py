@@ -50,8 +50,9 @@ CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 are tried, not only those whose edge the boxes reach; of resized ones always."""
 LOW_SHARE = 0.05
 """If fewer boxes overlap an annotation in every format, a note says so."""
-VLM_SCALE, LOW_IOU = 1000, 0.5
-"""Scale on which vision-language models count, and mean IoU below which it is tried."""
+VLM_SCALE, MIN_SCALED_IOU, SCALED_RATIO = 1000, 0.3, 1.5
+"""Scale on which vision-language models count; the mean IoU on it from which it is plausible, and
+how many times that of every plain meaning it must be."""
 NO_OVERLAP = 0.1
 """Mean IoU below which boxes seem to be of other images."""
 CONFIDENCE_SECOND = "-confidence-second"
@@ -344,9 +345,11 @@ def scaled_candidates(
     has_sizes = bool((images.width[image_refs.positions[image_refs.positions >= 0]] > 0).any())
     if source.unit != "pixels" or largest > VLM_SCALE or not has_sizes or not len(annotations):
         return []
-    if max(mean_overlaps(candidates, source, image_refs, images, annotations).values()) > LOW_IOU:
-        return []
-    return [replace(candidate, unit=f"{VLM_SCALE} stretched") for candidate in candidates]
+    plain = max(mean_overlaps(candidates, source, image_refs, images, annotations).values())
+    scaled = [replace(candidate, unit=f"{VLM_SCALE} stretched") for candidate in candidates]
+    best = max(mean_overlaps(scaled, source, image_refs, images, annotations).values())
+    is_better = best >= MIN_SCALED_IOU and best >= SCALED_RATIO * plain
+    return scaled if is_better or max(plain, best) < NO_OVERLAP else []
 
 
 def is_usual_corner(source: ParsedPredictions, names: Sequence[str]) -> bool:

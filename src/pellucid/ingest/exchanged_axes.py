@@ -13,8 +13,8 @@ from pellucid.formats.errors import BoxFormatRequiredError
 from pellucid.images.sizes import read_orientations
 from pellucid.ingest.checks import image_locations
 
-MIN_OUTSIDE_SHARE = 0.03
-"""Share of boxes that must leave their image in the order that the format defines."""
+MIN_OUTSIDE_SHARE, MIN_OUTSIDE = 0.03, 3
+"""Share and number of boxes that must leave their image in the order that the format defines."""
 MAX_IMAGES_READ = 50
 
 
@@ -32,7 +32,9 @@ def reject_exchanged_axes(
     shares: of boxes inside their image, as written and exchanged.
     """
     as_written, exchanged = shares
-    if shape != "xywh" or as_written > 1 - MIN_OUTSIDE_SHARE or exchanged < 1:
+    outside = round((1 - as_written) * len(annotations))
+    is_clear = as_written <= 1 - MIN_OUTSIDE_SHARE and outside >= MIN_OUTSIDE
+    if shape != "xywh" or not is_clear or exchanged < 1:
         return
     if are_images_turned(np.unique(annotations.image), images, folders):
         return

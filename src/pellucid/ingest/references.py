@@ -135,7 +135,8 @@ def image_interpretations(
                 yield replace(by_path, name=f"{by_path.name} by path")
         number_scheme = ("number in file name", named(images, number_in_name), number_key)
         by_number = interpret_keys(number_scheme, keys, candidate_rows)
-        if is_one_to_one(by_number):
+        is_whole = by_number.explained_count >= len(candidate_rows)
+        if is_one_to_one(by_number) and (is_whole or source.box is not None):
             yield by_number
 
 

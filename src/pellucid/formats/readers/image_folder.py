@@ -74,7 +74,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     reject_other_depths(probe.path, found)
     parts = [path.split("/") for path in found.paths]
     folders = sorted({names[found.depth] for names in parts})
-    reject_role_names(probe.path, folders, found.has_splits)
+    reject_role_names(probe.path, folders)
     index_of = {folder: index for index, folder in enumerate(folders)}
     concepts, concept_ids, name_notes = name_numbers(probe, folders)
     splits = [
@@ -100,6 +100,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         str(probe.path),
         [
             *name_notes,
+            *role_notes(folders),
             *(lone_folder_notes(found.paths) if found.has_splits else []),
             *position_notes(found.strays, found.deep),
             *other_file_notes(probe, found.depth),
@@ -134,19 +135,21 @@ def reject_other_depths(folder: Path, found: FolderImages) -> None:
     )
 
 
+IMAGE_NAMES = ("images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "pngimages")
 ROLE_NAMES = (
-    *("images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "pngimages"),
+    *IMAGE_NAMES,
     *("masks", "labels", "annotations", "predictions", "segmentationclass", "segmentationobject"),
     *("thumbnails", "thumbs"),
 )
 """Folders that are named after what they hold, in lower case."""
 
 
-def reject_role_names(path: Path, folders: Sequence[str], has_splits: bool) -> None:
-    """Raise InvalidRecordError if a folder is named after what it holds, not after a concept; below
-    splits, if all are."""
+def reject_role_names(path: Path, folders: Sequence[str]) -> None:
+    """Raise InvalidRecordError if all folders are named after what they hold, not after concepts,
+    or one of images stands beside one of masks."""
     named = [folder for folder in folders if folder.lower() in ROLE_NAMES]
-    if named and (not has_splits or len(named) == len(folders)):
+    is_pair = len({folder.lower() in IMAGE_NAMES for folder in named}) == 2
+    if named and (len(named) == len(folders) or is_pair):
         raise InvalidRecordError(
             path,
             f"folder {named[0]}",
@@ -154,6 +157,15 @@ def reject_role_names(path: Path, folders: Sequence[str], has_splits: bool) -> N
             "Specify the file with the annotations and this folder with --images; if it is a "
             "concept, rename it.",
         )
+
+
+def role_notes(folders: Sequence[str]) -> list[Note]:
+    """A warning on folders named after what they hold, beside folders of concepts."""
+    named = [folder for folder in folders if folder.lower() in ROLE_NAMES]
+    if not named:
+        return []
+    message = f"folders read as concepts, whatever their name says: {summarize_names(named)}"
+    return [Note("role_folders", message, len(named))]
 
 
 def folder_advice(image_paths: Sequence[str], has_splits: bool) -> str:

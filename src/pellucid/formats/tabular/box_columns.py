@@ -11,12 +11,14 @@ from typing import Literal
 import numpy as np
 
 from pellucid.core.tables import Float64Array
+from pellucid.formats.dataset import BoxShapes
 from pellucid.formats.tabular.column_names import (
     BOX_LIST_NAMES,
     BOX_TOKENS,
     PREDICTED_TOKENS,
     TRUE_TOKENS,
     ColumnName,
+    normalize_column_name,
 )
 
 LayoutShape = Literal["xywh", "xyxy", "cxcywh"]
@@ -113,6 +115,16 @@ class BoxLayout:
     shape: LayoutShape
     columns: tuple[str, ...]
     is_certain: bool = True
+
+
+Y_FIRST_NAMES = ("detectionbox", "detectionboxes")
+"""Lists of TensorFlow's object detection: [top, left, bottom, right]."""
+
+
+def list_shapes(layout: BoxLayout) -> BoxShapes:
+    """What the numbers of a list may mean."""
+    name = "".join(normalize_column_name(layout.columns[0]).split("_"))
+    return BoxShapes(("yxyx",) if name in Y_FIRST_NAMES else ("xywh", "xyxy", "cxcywh", "yxyx"))
 
 
 def find_layouts(column_by_part: Mapping[str, str]) -> list[BoxLayout]:

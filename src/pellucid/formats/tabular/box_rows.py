@@ -12,7 +12,7 @@ from pellucid.formats.dataset import (
     Note,
 )
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.tabular.box_columns import corners_of
+from pellucid.formats.tabular.box_columns import corners_of, list_shapes
 from pellucid.formats.tabular.box_evidence import (
     are_fractions,
     look_like_corners,
@@ -59,7 +59,7 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
         EXHAUSTIVE if is_positive.all() else PARTIAL,
     )
     if is_list_column:
-        long_rows.box_shapes = BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx"))
+        long_rows.box_shapes = list_shapes(layout)
     elif is_open:
         default: BoxShape | None = None if are_fractions(boxes) else "xywh"
         corners: tuple[BoxShape, ...] = ("xyxy",) if look_like_corners(boxes[is_positive]) else ()

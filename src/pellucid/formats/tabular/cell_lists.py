@@ -13,9 +13,9 @@ from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_colu
 
 SEPARATORS = "|\n;,/+&:\t -_"
 """The likeliest first."""
-RARE_SEPARATORS = "&:\t"
+RARE_SEPARATORS = "&"
 """Separators that are asked for if parts recur."""
-WORD_SEPARATORS = "-_"
+WORD_SEPARATORS = ":\t-_"
 """Likewise, in columns whose name announces several concepts; elsewhere they join words."""
 NEVER_IN_NAMES = "|\n"
 NO_SEPARATOR = "none"

@@ -116,6 +116,8 @@ BOX_LIST_NAMES = (
     "xyxy",
     "xywh",
     "cxcywh",
+    "detectionbox",
+    "detectionboxes",
 )
 PREDICTED_TOKENS = {
     "pred",

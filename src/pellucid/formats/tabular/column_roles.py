@@ -146,7 +146,8 @@ def assign_roles(
         image,
         concept,
         score,
-        single_column(forced, "split") or find_split_column(reader, plain, concept is not None),
+        single_column(forced, "split")
+        or find_split_column(reader, plain, purpose == "annotations" and concept is not None),
         single_column(forced, "ignore") or first_named(plain, IGNORE_NAMES),
         single_column(forced, "value")
         or first_named(plain, VALUE_NAMES)

@@ -9,7 +9,6 @@ import numpy as np
 from pellucid.core.errors import EmptyFileError, summarize_names
 from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.formats.dataset import (
-    BoxShapes,
     BoxUnit,
     Note,
     ParsedPredictions,
@@ -18,7 +17,7 @@ from pellucid.formats.dataset import (
 from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.binary_scores import read_positive_scores
-from pellucid.formats.tabular.box_columns import BoxLayout, corners_of
+from pellucid.formats.tabular.box_columns import BoxLayout, corners_of, list_shapes
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
@@ -222,7 +221,7 @@ def add_boxes(
     if unit == "fractions":
         notes.append(Note("fractions", FRACTIONS_MESSAGE, 1, "info"))
     is_list = len(layout.columns) == 1 and not layout.is_certain
-    shapes = BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx")) if is_list else None
+    shapes = list_shapes(layout) if is_list else None
     return replace(
         predictions,
         box=boxes,

@@ -9,6 +9,7 @@ from pellucid.core.tables import SPLITS
 from pellucid.formats.dataset import parse_split
 from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError
 from pellucid.formats.tabular.column_names import (
+    IGNORE_NAMES,
     SPLIT_FLAGS,
     SPLIT_NAMES,
     ColumnName,
@@ -17,6 +18,8 @@ from pellucid.formats.tabular.column_names import (
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
+FLAG_NAMES = ("train", "training", "valid", "validation", "test", "testing")
+"""Columns of 0 and 1 that may say whether an image is in a split."""
 MAX_SPLIT_VALUES = 20
 """Distinct values of a column of splits, in all their spellings."""
 
@@ -36,7 +39,7 @@ def find_split_column(
     flags = [name.column for name in names if name.rest in SPLIT_FLAGS and is_flag(reader, name)]
     if len(flags) > 1:
         raise AmbiguousColumnsError(reader.path, "split", flags)
-    if has_concept:  # without one, the columns of 0 and 1 may be concepts: a train is a vehicle
+    if has_concept:  # else the columns of 0 and 1 may be concepts: a train is a vehicle
         flags += named_flags(reader, names)
     return next(iter(flags), None)
 
@@ -47,11 +50,14 @@ def named_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
     Raises:
         InvalidRecordError: several are, so that none alone says the split of an image.
     """
-    flags = [
+    flags = [name.column for name in names if name.rest in FLAG_NAMES and is_flag(reader, name)]
+    others = [
         name.column
         for name in names
-        if parse_split(name.column) is not None and is_flag(reader, name)
+        if name.rest not in FLAG_NAMES and name.rest not in IGNORE_NAMES and is_flag(reader, name)
     ]
+    if others:  # among columns of concepts it is one of them
+        return []
     if len(flags) > 1:
         raise InvalidRecordError(
             reader.path,

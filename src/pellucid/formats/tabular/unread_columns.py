@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pellucid.core.tables import BoolArray
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.tabular.column_names import VALUE_NAMES, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
+from pellucid.formats.tabular.flags import NEGATIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
-ANSWER_NAMES = (*VALUE_NAMES, "decision", "result", "verdict", "detected", "found", "visible")
+ANSWER_NAMES = (*VALUE_NAMES, "decision", "result", "verdict", "detected", "found")
 """Compact names of columns that may say whether the concept of a row is there."""
 MODEL_NAMES = (
     *("model", "modelname", "modelid", "epoch", "fold", "run", "runid", "checkpoint", "ckpt"),
     *("experiment", "seed", "tta", "ensemble"),
 )
 """Compact names of columns that say which of several models a row is of."""
+MIN_CROSSED = 0.8
+"""Share of the pairs of an image and a value that must occur for the values to be models; of what
+describes an object, an image has few."""
 
 
 def reject_answers(reader: TableReader, roles: ColumnRoles) -> None:
     """Raise InvalidRecordError if a column says yes or no: the score is then the confidence of that
-    answer, not the score of the concept."""
+    answer, not the score of the concept. Where each yes has a higher score than each no, the answer
+    follows from the score."""
+    assert roles.score is not None
     for column in roles.unassigned_columns(reader):
         name = parse_column_name(column)
-        if name.rest in ANSWER_NAMES and not name.marker and says_yes_and_no(reader, column):
-            raise InvalidRecordError(
-                reader.path,
-                f"column {column}",
-                f"it says yes or no, so '{roles.score}' may be the confidence of that answer",
-                f"Write the score of the concept, 1 - {roles.score} where the answer is no, and "
-                f"remove {column}.",
-            )
+        if name.rest not in ANSWER_NAMES or name.marker or not says_yes_and_no(reader, column):
+            continue
+        scores, is_no = reader.number_column(roles.score), negative_rows(reader, column)
+        if np.nanmin(scores[~is_no]) > np.nanmax(scores[is_no]):
+            continue
+        raise InvalidRecordError(
+            reader.path,
+            f"column {column}",
+            f"it says yes or no, so '{roles.score}' may be the confidence of that answer",
+            f"Write the score of the concept, 1 - {roles.score} where the answer is no; if it is "
+            f"that already, specify --columns score={roles.score}.",
+        )
+
+
+def negative_rows(reader: TableReader, column: str) -> BoolArray:
+    return np.array([str(cell).lower() in NEGATIVE_WORDS for cell in reader.text_column(column)])
 
 
 def reject_several_models(reader: TableReader, roles: ColumnRoles) -> None:
-    """Raise InvalidRecordError if the rows of an image are of several models. Each image may be of
-    another fold."""
+    """Raise InvalidRecordError if the rows of most images are of several models. Each image may be
+    of another fold."""
     assert roles.image is not None
     for column in roles.unassigned_columns(reader):
         if parse_column_name(column).rest not in MODEL_NAMES:
             continue
-        if not reader.determines(roles.image, column):
-            values = sorted(set(reader.encoded_column(column)[0]))
+        values, value_of_row = reader.encoded_column(column)
+        images, image_of_row = reader.encoded_column(roles.image)
+        pairs = set(zip(image_of_row.tolist(), value_of_row.tolist(), strict=True))
+        if len(values) > 1 and len(pairs) >= MIN_CROSSED * len(values) * len(images):
             raise InvalidRecordError(
                 reader.path,
                 f"column {column}",
                 f"images have predictions of several ('{values[0]}', '{values[-1]}', ...)",
-                "Write one file for each, and import each as a version of its own; or remove the "
-                "column if they are one model.",
+                "Write one file for each, and import each as a version of its own; if they are one "
+                f"model, specify --columns score={roles.score}.",
             )
