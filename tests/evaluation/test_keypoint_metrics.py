@@ -168,3 +168,8 @@ def test_evaluator_prints_the_lines_of_pycocotools(tmp_path):
     assert lines[0].startswith(
         " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets= 20"
     )
+
+
+def test_predictions_with_keypoints_are_not_told_to_lack_them(tmp_path):
+    _, notes = reference.random_set(1, images=4).version(tmp_path)
+    assert not any(note.kind == "no_keypoints" for note in notes)

@@ -94,6 +94,22 @@ def test_a_predicted_outline_is_adjusted_and_added(masked):
     assert added == masked_reference.encode(pixels(SQUARE))["counts"]
 
 
+def test_a_box_drawn_where_masks_are_compared_is_its_mask(masked):
+    (item,) = masked.gallery("missing", threshold=0.0)
+    decide(masked, item, box=(60.0, 60.0, 30.0, 22.0))
+    corrected = masked.results(corrected=True).evaluation
+    sizes = [mask.sum() for mask in masks_of(corrected.annotations)]
+    assert sorted(sizes) == [600, 660]
+
+
+def masks_of(annotations):
+    """The pixels of each annotation."""
+    return [
+        masked_reference.pixels_of({"size": list(SIZE), "counts": text}, *SIZE)
+        for text in annotations.mask.texts()
+    ]
+
+
 @pytest.mark.parametrize(
     ("shape", "told"),
     [
