@@ -30,7 +30,7 @@ def pellucid(annotations, results, kind):
     return time.perf_counter() - begin, [-1 if value is None else value for value in figures]
 
 
-def like_pycocotools(coco_module, eval_module, evaluator="COCOeval"):
+def like_pycocotools(coco_module, eval_module, evaluator):
     def run(annotations, results, kind):
         coco = importlib.import_module(coco_module)
         evaluation = importlib.import_module(eval_module)
@@ -46,12 +46,15 @@ def like_pycocotools(coco_module, eval_module, evaluator="COCOeval"):
     return run
 
 
-COMPETITORS = {
-    "pellucid": pellucid,
-    "ultrafast-pycocotools": like_pycocotools("ultrafast_pycocotools", "ultrafast_pycocotools"),
-    "hotcoco": like_pycocotools("hotcoco", "hotcoco"),
-    "faster-coco-eval": like_pycocotools("faster_coco_eval", "faster_coco_eval", "COCOeval_faster"),
-    "pycocotools": like_pycocotools("pycocotools.coco", "pycocotools.cocoeval"),
+PEERS = {
+    "ultrafast-pycocotools": ("ultrafast_pycocotools", "ultrafast_pycocotools", "COCOeval"),
+    "hotcoco": ("hotcoco", "hotcoco", "COCOeval"),
+    "faster-coco-eval": ("faster_coco_eval", "faster_coco_eval", "COCOeval_faster"),
+    "pycocotools": ("pycocotools.coco", "pycocotools.cocoeval", "COCOeval"),
+}
+"""The modules of each peer's data set and evaluation, and the name of its evaluator."""
+COMPETITORS = {"pellucid": pellucid} | {
+    name: like_pycocotools(*modules) for name, modules in PEERS.items()
 }
 
 if __name__ == "__main__":

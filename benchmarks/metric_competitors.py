@@ -13,7 +13,7 @@ import sys
 import time
 
 import numpy as np
-from competitors import peak_memory
+from competitors import PEERS, peak_memory
 
 
 def read_images(path):
@@ -87,7 +87,7 @@ def records(images):
     return annotations, results
 
 
-def like_pycocotools(coco_module, eval_module, evaluator="COCOeval"):
+def like_pycocotools(coco_module, eval_module, evaluator):
     def run(images):
         coco = importlib.import_module(coco_module)
         evaluation = importlib.import_module(eval_module)
@@ -119,12 +119,8 @@ def make_truth(coco, document):
     return truth
 
 
-COMPETITORS = {
-    "pellucid": pellucid,
-    "ultrafast-pycocotools": like_pycocotools("ultrafast_pycocotools", "ultrafast_pycocotools"),
-    "hotcoco": like_pycocotools("hotcoco", "hotcoco"),
-    "faster-coco-eval": like_pycocotools("faster_coco_eval", "faster_coco_eval", "COCOeval_faster"),
-    "pycocotools": like_pycocotools("pycocotools.coco", "pycocotools.cocoeval"),
+COMPETITORS = {"pellucid": pellucid} | {
+    name: like_pycocotools(*modules) for name, modules in PEERS.items()
 }
 
 if __name__ == "__main__":

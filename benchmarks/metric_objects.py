@@ -1,5 +1,5 @@
-"""COCO's twelve figures during training: from batches of arrays, without files, by Pellucid's metric
-object and by what its peers need for the same. One process each, in turn, medians, ratios."""
+"""COCO's twelve figures during training: from batches of arrays, without files, by Pellucid and by
+what its peers need for the same. One process each, in turn, medians, ratios."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.competitors import PEERS as PEER_MODULES
 from benchmarks.data import Size, SyntheticDataset, generate_dataset
 from benchmarks.figures import PEERS, ROOT, TIMED
 
@@ -23,7 +25,7 @@ HEADINGS = [
     "differs by",
 ]
 PROGRAM = ROOT / "benchmarks/metric_competitors.py"
-NAMES = ("pellucid", "ultrafast-pycocotools", "hotcoco", "faster-coco-eval", "pycocotools")
+NAMES = ("pellucid", *PEER_MODULES)
 
 
 def write_batches(dataset: SyntheticDataset, path: Path) -> None:
@@ -50,7 +52,7 @@ def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "batches.npz"
     write_batches(generate_dataset(size), path)
-    measured: dict[str, list[dict[str, object]]] = {}
+    measured: dict[str, list[dict[str, Any]]] = {}
     for _ in range(repeats):
         for name in NAMES:
             python = sys.executable if name == "pellucid" else str(PEERS)
@@ -63,11 +65,10 @@ def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
     table = []
     for name, runs in measured.items():
         seconds, whole, memory = (
-            statistics.median([float(run[key]) for run in runs])  # type: ignore[arg-type]
-            for key in ("seconds", "whole", "memory")
+            statistics.median([run[key] for run in runs]) for key in ("seconds", "whole", "memory")
         )
-        ratio = seconds / statistics.median([float(run["seconds"]) for run in ours])  # type: ignore[arg-type]
-        pairs = zip(runs[0]["figures"], ours[0]["figures"], strict=True)  # type: ignore[call-overload]
+        ratio = seconds / statistics.median([run["seconds"] for run in ours])
+        pairs = zip(runs[0]["figures"], ours[0]["figures"], strict=True)
         difference = max(abs(one - other) for one, other in pairs)
         table.append(
             [

@@ -1,4 +1,4 @@
-"""How often a gate fails on versions that are equally good: many small sets, cut from a large one."""
+"""How often a gate fails on equally good versions: many small sets, cut from a large one."""
 
 import numpy as np
 import pytest

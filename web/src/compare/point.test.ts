@@ -15,7 +15,7 @@ describe('an operating point', () => {
       expect(parsePoint(text)).toBeNull();
   });
 
-  it('is said', () => {
+  it('has a description', () => {
     expect(pointLabel('score:0.4')).toBe('both at a score of 0.4');
     expect(pointLabel('precision:0.9')).toContain('a precision of at least 0.9');
     expect(pointLabel('cost:1,2')).toBe('each version at cost:1,2');

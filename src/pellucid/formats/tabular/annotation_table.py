@@ -6,19 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.formats.dataset import (
-    Note,
-    ParsedAnnotations,
-    encode_texts,
-    normalize_image_path,
-)
+from pellucid.formats.dataset import Note, ParsedAnnotations, encode_texts, normalize_image_path
 from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.annotators import annotator_notes
-from pellucid.formats.tabular.box_evidence import (
-    FRACTIONS_MESSAGE,
-    are_fractions,
-)
+from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import reject_unread_boxes
 from pellucid.formats.tabular.box_rows import read_box_rows
 from pellucid.formats.tabular.column_names import (
@@ -27,18 +19,9 @@ from pellucid.formats.tabular.column_names import (
     name_tier,
     parse_column_name,
 )
-from pellucid.formats.tabular.column_roles import (
-    ColumnRoles,
-    Purpose,
-    assign_roles,
-)
-from pellucid.formats.tabular.concept_cells import (
-    has_tag_values,
-)
-from pellucid.formats.tabular.flags import (
-    FALSE_WORDS,
-    TRUE_WORDS,
-)
+from pellucid.formats.tabular.column_roles import ColumnRoles, Purpose, assign_roles
+from pellucid.formats.tabular.concept_cells import has_tag_values
+from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.label_rows import read_label_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
 from pellucid.formats.tabular.reader import TableReader

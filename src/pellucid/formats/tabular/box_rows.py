@@ -6,21 +6,12 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, BoolArray, Float64Array, StringArray
-from pellucid.formats.dataset import (
-    BoxShape,
-    BoxShapes,
-    Note,
-)
+from pellucid.formats.dataset import BoxShape, BoxShapes, Note
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.tabular.box_columns import corners_of, list_shapes
-from pellucid.formats.tabular.box_evidence import (
-    are_fractions,
-    look_like_corners,
-)
+from pellucid.formats.tabular.box_evidence import are_fractions, look_like_corners
 from pellucid.formats.tabular.box_roles import raw_boxes
-from pellucid.formats.tabular.column_roles import (
-    ColumnRoles,
-)
+from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.concept_cells import (
     read_boolean_column,
     read_concept_texts,

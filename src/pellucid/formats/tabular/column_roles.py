@@ -32,10 +32,7 @@ from pellucid.formats.tabular.column_names import (
     normalize_column_name,
     parse_column_name,
 )
-from pellucid.formats.tabular.flags import (
-    NEGATIVE_WORDS,
-    POSITIVE_WORDS,
-)
+from pellucid.formats.tabular.flags import NEGATIVE_WORDS, POSITIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.split_columns import find_split_column
 

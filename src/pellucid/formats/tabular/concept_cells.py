@@ -6,19 +6,10 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import BoolArray, StringArray
-from pellucid.formats.dataset import (
-    Note,
-)
+from pellucid.formats.dataset import Note
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.tabular.column_roles import (
-    ColumnRoles,
-)
-from pellucid.formats.tabular.flags import (
-    FALSE_WORDS,
-    NEGATIVE_WORDS,
-    POSITIVE_WORDS,
-    TRUE_WORDS,
-)
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flags import FALSE_WORDS, NEGATIVE_WORDS, POSITIVE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
 MISSING_CONCEPTS = ("nan", "<na>", "null", "nat", "n/a", "#n/a")

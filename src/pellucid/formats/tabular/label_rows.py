@@ -11,21 +11,13 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, Int64Array, StringArray
-from pellucid.formats.dataset import (
-    Note,
-)
+from pellucid.formats.dataset import Note
 from pellucid.formats.errors import AmbiguousColumnsError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.annotators import reject_disagreement
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
-from pellucid.formats.tabular.column_names import (
-    CONCEPT_LIST_NAMES,
-    parse_column_name,
-)
-from pellucid.formats.tabular.column_roles import (
-    ColumnRoles,
-    has_image_names,
-)
+from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
+from pellucid.formats.tabular.column_roles import ColumnRoles, has_image_names
 from pellucid.formats.tabular.concept_cells import (
     has_tag_values,
     missing_concept_notes,
