@@ -298,7 +298,8 @@ def infer_open_shape(
         for shape in shapes.candidates
         if shape not in CORNER_SHAPES or (source.box[:, 2:] >= source.box[:, :2]).all()
     ]
-    candidates += scaled_candidates(candidates, source, image_refs, images, annotations)
+    if len(candidates) > 1:
+        candidates += scaled_candidates(candidates, source, image_refs, images, annotations)
     names = [candidate.name for candidate in candidates]
     if len(candidates) == 1:
         chosen, evidence = candidates[0], "the numbers allow no other meaning"
