@@ -88,11 +88,12 @@ def test_thresholds_and_images_are_chosen(page: Page, view, served):
     shows(page, compared(view, "score:0.35"))
 
 
-def test_a_point_that_is_not_reached_is_said(page: Page, view, served):
+def test_why_there_is_no_comparison_at_a_point(page: Page, view, served):
     address = served(view.workspace)
-    page.goto(f"{address}?view=v&version=new&page=compare&against=old&point=precision:1")
-    reached = page.locator(".compare .verdict")
-    said = page.get_by_text("no threshold reaches precision:1")
-    expect(reached.or_(said).first).to_be_visible()
+    page.goto(f"{address}?view=v&version=new&page=compare&against=old&point=f2")
+    alert = page.get_by_role("alert").filter(has_text="unknown objective 'f2'")
+    expect(alert).to_be_visible()
+    expect(page.get_by_text("Comparing…")).to_have_count(0)
     page.get_by_label("Thresholds", exact=True).select_option("errors")
     shows(page, compared(view, "errors"))
+    expect(alert).to_have_count(0)
