@@ -6,15 +6,17 @@ The rows are read as those of a table, whose columns are understood by their nam
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import MalformedFileError
+from pellucid.core.errors import MalformedFileError, format_count, summarize_names
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import parse_json, read_lines
+from pellucid.formats.parsing import parse_json, read_lines, read_utf8
 from pellucid.formats.probe import HEAD_BYTES
 from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
 
@@ -75,6 +77,21 @@ def read_document(path: Path, head: str) -> Any:
         except msgspec.DecodeError as error:
             raise MalformedFileError(path, f"line {line_number} is not valid JSON") from error
     return documents
+
+
+def reject_repeated_images(path: Path, document: Any) -> None:
+    """Raises MalformedFileError if the images are keys of an object that states one of them twice:
+    a reader keeps the last of its values alone."""
+    if not isinstance(document, Mapping) or not any(map(is_image_file, document)):
+        return
+    keys = json.loads(read_utf8(path), object_pairs_hook=lambda pairs: [key for key, _ in pairs])
+    repeated = [key for key, count in Counter(keys).items() if count > 1]
+    if repeated:
+        raise MalformedFileError(
+            path,
+            f"states {format_count(len(repeated), 'image')} twice ({summarize_names(repeated)}). "
+            "Expected one entry for each: write a list of records instead, or remove one",
+        )
 
 
 def has_second_line(path: Path) -> bool:

@@ -11,6 +11,7 @@ from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import Probe
 
+COCO_REMEDY = "Convert it to COCO, or to a CSV table of image, concept and box (docs/formats.md)."
 TABLE_REMEDY = "Convert it to a CSV table of image, concept and box (docs/formats.md)."
 
 
@@ -82,6 +83,37 @@ def is_yolo_without_names(probe: Probe) -> bool:
     )
 
 
+def numbers_matcher(line_pattern: str) -> Callable[[Probe], bool]:
+    """Match text files without a header all of whose first lines are such numbers."""
+    pattern = re.compile(rf"({line_pattern})(\n({line_pattern}))*", re.A)
+
+    def matches(probe: Probe) -> bool:
+        heads = read_file_heads(probe)
+        # the last line of a head may be cut off
+        return bool(heads) and all(
+            pattern.fullmatch("\n".join(head.splitlines()[:3])) for head in heads
+        )
+
+    return matches
+
+
+VISDRONE_LINE = r"-?\d+,-?\d+,\d+,\d+,[01],\d{1,2},-?\d,\d,?"
+"""left, top, width, height, score, category, truncation, occlusion"""
+MOT_LINE = r"\d+,-?\d+(,-?[\d.]+){5,8}"
+"""frame, track, left, top, width, height, confidence and, by challenge, two or three more"""
+
+
+def is_voc_image_set(probe: Probe) -> bool:
+    """Whether each file states for each image whether one concept is in it."""
+    image_sets = [name for name in probe.file_names if IMAGE_SET_NAME.search(name)]
+    return bool(image_sets) and all(
+        re.match(r"\S+ +-?[01]\s", probe.read_head(name)) for name in image_sets
+    )
+
+
+IMAGE_SET_NAME = re.compile(r"_(train|val|trainval|test)\.txt$")
+
+
 def contains_only_images(probe: Probe) -> bool:
     return (
         probe.is_dir
@@ -149,6 +181,37 @@ UNSUPPORTED_FORMATS = (
         "MOT sequences",
         file_matcher(r"(^|/)gt/gt\.txt$"),
         f"Its boxes belong to video frames. {TABLE_REMEDY}",
+    ),
+    UnsupportedFormat(
+        "VisDrone or MOT",
+        numbers_matcher(f"{VISDRONE_LINE}|{MOT_LINE}"),
+        f"Its lines do not name their concepts. {TABLE_REMEDY}",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "image sets of Pascal VOC",
+        is_voc_image_set,
+        "Specify the folder that has their Annotations, or write a CSV table of image and tags.",
+    ),
+    UnsupportedFormat(
+        "masks as run lengths in a table (Kaggle)",
+        head_matcher("EncodedPixels"),
+        "Convert it to COCO with the run lengths as segmentation, or to boxes in a CSV table.",
+        before_readers=True,
+    ),
+    *(
+        UnsupportedFormat(name, head_matcher(*markers), remedy, before_readers=True)
+        for name, markers, remedy in (
+            ("a manifest of SageMaker Ground Truth", ['"source-ref"'], TABLE_REMEDY),
+            ("odgt (CrowdHuman)", ['"gtboxes"'], COCO_REMEDY),
+            ("BDD100K", ['"labels"', '"box2d"'], "Convert it to COCO with bdd100k.label.to_coco."),
+            ("an export of Labelbox", ['"data_row"'], COCO_REMEDY),
+            ("an export of V7 Darwin", ['"item"', '"slots"'], "Export it from V7 as COCO."),
+            ("Supervisely", ['"classTitle"'], "Export it from Supervisely as COCO or YOLO."),
+            ("a data set of Vertex AI", ['"imageGcsUri"'], TABLE_REMEDY),
+            ("conversations of a chat model", ['"messages"', '"role"'], TABLE_REMEDY),
+            ("answers of a chat model", ['"custom_id"', '"choices"'], TABLE_REMEDY),
+        )
     ),
     UnsupportedFormat(
         "ICDAR text files", is_icdar, f"They contain text, not concepts. {TABLE_REMEDY}"

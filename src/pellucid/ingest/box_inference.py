@@ -230,8 +230,7 @@ def without_same_readings(
             EQUAL_BOXES if variant[1].is_resized == each[0][1].is_resized else SAME_BOXES
             for variant, _ in kept
         ]
-        same = [mean_iou(boxes, other) for other in boxes_kept]
-        if not any(iou >= limit for iou, limit in zip(same, limits, strict=True)):
+        if not kept or not (mean_ious(boxes, np.stack(boxes_kept)) >= limits).any():
             kept.append(each)
             boxes_kept.append(boxes)
     kept.sort(key=lambda each: -overlaps[each[0]])
@@ -258,13 +257,19 @@ def sampled_boxes(
     )
 
 
-def mean_iou(first: Float64Array, second: Float64Array) -> float:
-    """Of each box with the one at the same place. Boxes [left, top, width, height]."""
-    start = np.maximum(first[:, :2], second[:, :2])
-    end = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
-    shared = np.clip(end - start, 0, None).prod(axis=1)
-    union = first[:, 2:].prod(axis=1) + second[:, 2:].prod(axis=1) - shared
-    return float(np.mean(shared / np.maximum(union, 1e-12))) if len(first) else 0.0
+def mean_ious(boxes: Float64Array, others: Float64Array) -> Float64Array:
+    """The mean IoU of the boxes with those at the same places of each other reading.
+
+    boxes: [n, 4], left, top, width, height · others: [readings, n, 4]
+    """
+    if not len(boxes):
+        return np.zeros(len(others))
+    start = np.maximum(boxes[:, :2], others[..., :2])
+    end = np.minimum(boxes[:, :2] + boxes[:, 2:], others[..., :2] + others[..., 2:])
+    shared = np.clip(end - start, 0, None).prod(axis=-1)
+    union = boxes[:, 2:].prod(axis=-1) + others[..., 2:].prod(axis=-1) - shared
+    means: Float64Array = (shared / np.maximum(union, 1e-12)).mean(axis=-1)
+    return means
 
 
 def is_needless(variant: Variant, shares: Mapping[Variant, float]) -> bool:

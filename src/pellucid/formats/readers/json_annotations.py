@@ -24,6 +24,7 @@ from pellucid.formats.json_rows import (
     listed_records,
     names_concepts,
     read_document,
+    reject_repeated_images,
     row_columns,
     without_failures,
 )
@@ -99,6 +100,8 @@ def keyed_entries(document: Any) -> dict[str, Any] | None:
 
 def read_rows(probe: Probe, row_limit: int | None = None) -> list[Row]:
     document = read_document(probe.path, probe.head)
+    if row_limit is None:
+        reject_repeated_images(probe.path, document)
     try:
         return without_failures(list(islice(document_rows(document), row_limit)))[0]
     except UnequalListsError as error:

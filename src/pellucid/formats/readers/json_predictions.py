@@ -17,6 +17,7 @@ from pellucid.core.errors import PellucidError, format_count, summarize_names
 from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_rows import (
     IMAGE_COLUMN,
     LIST_KEYS,
@@ -25,6 +26,7 @@ from pellucid.formats.json_rows import (
     image_key,
     is_record_list,
     read_document,
+    reject_repeated_images,
     row_columns,
     without_failures,
 )
@@ -85,42 +87,66 @@ def holds_scored_annotations(probe: Probe) -> bool:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     if probe.is_dir:
-        rows = list(folder_rows(probe))
-    else:
-        document = read_document(probe.path, probe.head)
-        records = named_records(document)
-        if records and all(map(is_result, records)):
-            with memory_documents.as_file(records) as path:
-                try:
-                    predictions = coco_results.read(probe_source(path), options)
-                except PellucidError as error:
-                    error.args = (str(error).replace(str(path), str(probe.path)),)
-                    raise
-            return replace(predictions, path=str(probe.path), format=NAME)
-        plain = document if records is None else [without_numbers(record) for record in records]
-        rows = rows_of(probe.path, plain)
+        return read_rows(probe, list(folder_rows(probe)), options)
+    document = read_document(probe.path, probe.head)
+    reject_repeated_images(probe.path, document)
+    reject_unnamed_scores(probe.path, document)
+    records = named_records(document)
+    if records and all(map(is_result, records)):
+        return read_coco_records(probe, records, options)
+    plain = document if records is None else [without_numbers(record) for record in records]
+    return read_rows(probe, rows_of(probe.path, plain), options)
+
+
+def read_coco_records(
+    probe: Probe, records: Sequence[Mapping[str, Any]], options: ReadOptions
+) -> ParsedPredictions:
+    with memory_documents.as_file(records) as path:
+        try:
+            predictions = coco_results.read(probe_source(path), options)
+        except PellucidError as error:
+            error.args = (str(error).replace(str(path), str(probe.path)),)
+            raise
+    return replace(predictions, path=str(probe.path), format=NAME)
+
+
+def read_rows(
+    probe: Probe, rows: Sequence[dict[str, Any]], options: ReadOptions
+) -> ParsedPredictions:
     rows, failed = without_failures(rows)
     if rows and all(set(row) == {IMAGE_COLUMN} for row in rows):
         return mark_failed(nothing_found(probe, rows, options), failed)
     if not any(rows):
-        raise InvalidRecordError(
-            probe.path,
-            "$",
-            "no predictions found",
-            "Write a list of records with image, label, score and, for detection, bbox.",
-        )
+        raise InvalidRecordError(probe.path, "$", "no predictions found", RECORDS_REMEDY)
     reader = open_memory_table(row_columns(rows))
     reader.path = str(probe.path)
     if not has_prediction_columns(reader, options):
         explain_prediction_columns(reader, options)
-        raise InvalidRecordError(
-            probe.path,
-            "$",
-            f"fields {summarize_names(reader.column_types, 12)}",
-            "Write a list of records with image, label, score and, for detection, bbox.",
-        )
+        fields = f"fields {summarize_names(reader.column_types, 12)}"
+        raise InvalidRecordError(probe.path, "$", fields, RECORDS_REMEDY)
     predictions = read_prediction_table(reader, options)
     return replace(mark_failed(predictions, failed), path=str(probe.path), format=NAME)
+
+
+RECORDS_REMEDY = "Write a list of records with image, label, score and, for detection, bbox."
+
+
+def reject_unnamed_scores(path: Path, document: Any) -> None:
+    """Raises InvalidRecordError for numbers by image without the names of their concepts."""
+    if not isinstance(document, Mapping):
+        return
+    for image, entry in document.items():
+        if not is_image_file(image) or not isinstance(entry, list) or not entry:
+            return
+        if not all(isinstance(value, int | float) for value in entry):
+            return
+    if document:
+        raise InvalidRecordError(
+            path,
+            str(next(iter(document))),
+            "numbers without the names of their concepts",
+            'Write {"cat": 0.9, "dog": 0.1} for each image, or a table with a column for each.',
+        )
 
 
 def mark_failed(predictions: ParsedPredictions, failed: Collection[str]) -> ParsedPredictions:

@@ -27,7 +27,21 @@ def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
             reader.path, reader.row_location(int(repeats[0])), "repeats the header", "Remove it."
         )
     is_missing = np.array([is_missing_concept(str(text)) for text in texts], bool)
-    return np.where(is_missing, "", texts)
+    return join_forms_of_numbers(np.where(is_missing, "", texts))
+
+
+def join_forms_of_numbers(texts: StringArray) -> StringArray:
+    """`1` and `1.0` of one column are one concept, as an empty cell makes some programs write all
+    numbers of a file with a decimal point. Texts without both forms are left as they are."""
+    names = set(texts.tolist())
+    whole_numbers = {
+        name: whole
+        for name in names
+        if name != (whole := name.removesuffix(".0")) and whole.isdecimal()
+    }
+    if names.isdisjoint(whole_numbers.values()):
+        return texts
+    return np.array([whole_numbers.get(name, name) for name in texts.tolist()], object)
 
 
 def is_missing_concept(text: str) -> bool:

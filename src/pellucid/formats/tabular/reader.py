@@ -42,18 +42,40 @@ class TableReader:
         self._is_text_file = is_text_file
         self._connection = connection
         self._number_counts: dict[str, tuple[int, int]] = {}
+        self._texts: dict[str, StringArray] = {}
         self.row_count = int(connection.execute("SELECT count(*) FROM cells").fetchone()[0])
 
     def row_location(self, row_index: int) -> str:
         return f"{self.row_noun} {row_index + self.first_record}"
 
+    def _kept_texts(self, column_name: str) -> StringArray | None:
+        """The column as stripped strings; None of tables too large to keep them. A query costs a
+        millisecond, and the same is asked again for each role that a column may have."""
+        if self.row_count * len(self.column_types) > SMALL_TABLE_CELLS:
+            return None
+        if column_name not in self._texts:
+            self._texts |= self._query_texts(self._neighbours(column_name))
+        return self._texts[column_name]
+
+    def _neighbours(self, column_name: str) -> list[str]:
+        """The columns to ask about at once: all of a text file; others may hold whole images."""
+        is_small = self.row_count * len(self.column_types) <= SMALL_TABLE_CELLS
+        return list(self.column_types) if self._is_text_file and is_small else [column_name]
+
+    def _query_texts(self, column_names: Sequence[str]) -> dict[str, StringArray]:
+        texts_sql = ", ".join(
+            f"{self._text_sql(name)} AS cell{index}" for index, name in enumerate(column_names)
+        )
+        columns = self._fetch(f"SELECT {texts_sql} FROM cells")
+        return {
+            name: string_column(np.ma.getdata(columns[f"cell{index}"]))
+            for index, name in enumerate(column_names)
+        }
+
     def text_column(self, column_name: str) -> StringArray:
         """The column as stripped strings, '' for empty cells."""
-        return string_column(
-            np.ma.getdata(
-                self._fetch(f"SELECT {self._text_sql(column_name)} AS cell FROM cells")["cell"]
-            )
-        )
+        texts = self._kept_texts(column_name)
+        return self._query_texts([column_name])[column_name] if texts is None else texts.copy()
 
     def _text_sql(self, column_name: str) -> str:
         """SQL expression for a column's stripped text."""
@@ -81,6 +103,8 @@ class TableReader:
 
         Python strings are created for distinct values only, not for each row.
         """
+        if (texts := self._kept_texts(column_name)) is not None:
+            return encode_texts(texts.tolist())
         cell_sql = self._text_sql(column_name)
         distinct_sql = f"SELECT DISTINCT {cell_sql} AS cell FROM cells"
         distinct_texts = self._fetch(f"SELECT cell FROM ({distinct_sql}) ORDER BY cell")[
@@ -160,6 +184,8 @@ class TableReader:
 
     def first_texts(self, column_name: str, count: int = 200) -> list[str]:
         """Distinct stripped texts of the first rows, '' for empty cells."""
+        if (texts := self._kept_texts(column_name)) is not None:
+            return list(dict.fromkeys(texts[:count].tolist()))
         query = (
             f"SELECT DISTINCT {self._text_sql(column_name)} AS cell FROM (FROM cells LIMIT {count})"
         )
@@ -173,29 +199,47 @@ class TableReader:
         """The number of cells that are finite numbers, and of those that are neither numbers nor
         empty."""
         if column_name not in self._number_counts:
-            number_sql, wrong_sql = self._number_sql(column_name)
-            counts = self._fetch(
-                f"SELECT count(*) FILTER (isfinite({number_sql})) AS numbers, "
-                f"count(*) FILTER ({wrong_sql}) AS others FROM cells"
-            )
-            self._number_counts[column_name] = int(counts["numbers"][0]), int(counts["others"][0])
+            self._number_counts |= self._query_number_counts(self._neighbours(column_name))
         return self._number_counts[column_name]
+
+    def _query_number_counts(self, column_names: Sequence[str]) -> dict[str, tuple[int, int]]:
+        expressions = [self._number_sql(column_name) for column_name in column_names]
+        counts_sql = ", ".join(
+            f"count(*) FILTER (isfinite({number_sql})) AS numbers{index}, "
+            f"count(*) FILTER ({wrong_sql}) AS others{index}"
+            for index, (number_sql, wrong_sql) in enumerate(expressions)
+        )
+        counts = self._fetch(f"SELECT {counts_sql} FROM cells")
+        return {
+            column_name: (int(counts[f"numbers{index}"][0]), int(counts[f"others{index}"][0]))
+            for index, column_name in enumerate(column_names)
+        }
 
     def is_empty(self, column_name: str) -> bool:
         """Whether there are rows, and none has a text."""
+        if (texts := self._kept_texts(column_name)) is not None:
+            return self.row_count > 0 and not any(texts)
         return self.row_count > 0 and self._is_true(f"bool_and({self._text_sql(column_name)} = '')")
 
     def is_unique(self, column_name: str) -> bool:
         """Whether no two cells are equal."""
+        if (texts := self._kept_texts(column_name)) is not None:
+            return len(set(texts)) == self.row_count
         return self._is_true(f"count(*) = count(DISTINCT {self._text_sql(column_name)})")
 
     def is_equal(self, first_column: str, second_column: str) -> bool:
         """Whether both columns have the same text in every row."""
+        firsts, seconds = self._kept_texts(first_column), self._kept_texts(second_column)
+        if firsts is not None and seconds is not None:
+            return bool((firsts == seconds).all())
         first, second = self._text_sql(first_column), self._text_sql(second_column)
         return self._is_true(f"bool_and({first} = {second})")
 
     def determines(self, first_column: str, second_column: str) -> bool:
         """Whether rows with the same text in the first column also agree in the second."""
+        firsts, seconds = self._kept_texts(first_column), self._kept_texts(second_column)
+        if firsts is not None and seconds is not None:
+            return len(set(firsts)) == len(set(zip(firsts, seconds, strict=True)))
         first, second = self._text_sql(first_column), self._text_sql(second_column)
         return self._is_true(
             f"count(DISTINCT {first}) = count(DISTINCT concat({first}, chr(1), {second}))"
@@ -278,6 +322,17 @@ ROW_INDEX_COLUMN = "pellucid_place"
 """The row index column of the view `numbered`."""
 NONE_INVALID = np.zeros(1, bool)
 CODE_CHUNK_ROWS = 1 << 22
+
+
+SMALL_TABLE_CELLS = 100_000
+"""Cells of a table whose texts are kept in memory."""
+
+
+def encode_texts(texts: Sequence[str]) -> tuple[list[str], Int32Array]:
+    """The distinct texts in order of appearance, and each text's index among them."""
+    codes: dict[str, int] = {}
+    encoded = [codes.setdefault(text, len(codes)) for text in texts]
+    return list(codes), np.array(encoded, np.int32)
 
 
 def quote_identifier(identifier: str) -> str:
