@@ -39,7 +39,7 @@ MODELS = ["nanodet", "yolov3-tiny", "mb3-centernet"]
 
 
 def judged(annotations, results):
-    """(twelve figures, AP per category) by pycocotools; -1 as None."""
+    """(twelve figures, AP and AP50 per category) by pycocotools; -1 as None."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = annotations
@@ -51,7 +51,8 @@ def judged(annotations, results):
     precision = judge.eval["precision"][:, :, :, 0, 2]
     per_category = [precision[:, :, place] for place in range(precision.shape[2])]
     return [none(value) for value in judge.stats], [
-        none(one[one > -1].mean() if (one > -1).any() else -1) for one in per_category
+        [none(one[one > -1].mean() if (one > -1).any() else -1) for one in values]
+        for values in (per_category, [one[0] for one in per_category])
     ]
 
 
@@ -112,7 +113,8 @@ def test_real_detectors(shared, workspace, model, annotations):
     found = version.metrics()
     close(list(pellucid.coco_figures(source, results).values()), figures)
     close(list(found.overall.coco.values()), figures)
-    close([one.ap for one in found.concepts], per_category)
+    close([one.ap for one in found.concepts], per_category[0])
+    close([one.ap50 for one in found.concepts], per_category[1])
 
 
 @st.composite
@@ -191,7 +193,8 @@ def test_synthetic_cases(case):
     figures, per_category = judged(document, results)
     found = compute_coco_metrics(evaluated(case), 1)
     close(list(found.stats.values()), figures)
-    close([None if np.isnan(value) else value for value in found.ap], per_category)
+    for ours, theirs in zip((found.ap, found.ap50), per_category, strict=True):
+        close([None if np.isnan(value) else value for value in ours], theirs)
 
 
 @given(data=st.data())

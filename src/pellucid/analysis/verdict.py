@@ -15,7 +15,7 @@ import numpy as np
 from pellucid.core.tables import Float64Array, Int64Array
 
 SIGNIFICANCE_LEVEL = 0.05
-NEGLIGIBLE = 1e-50
+NEGLIGIBLE = 1e-290
 
 Verdict = Literal["better", "worse", "trade-off", "no difference"]
 
@@ -79,7 +79,7 @@ def error_change(
 def sign_flip_p_value(differences: Int64Array) -> float:
     """The probability that the sum of the differences, each with a random sign, is at least as far
     from 0 as it is; exact, by dynamic programming over the sums, but for probabilities below
-    1e-50, which count as 0.
+    1e-280, which count as 0.
 
     differences: integers, one per image.
     """

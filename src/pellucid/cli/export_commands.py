@@ -129,7 +129,7 @@ def export_command(
     decision. report: a summary of the review.
     """
     import pellucid
-    from pellucid.export.datasets import ExportOptions
+    from pellucid.export.datasets import EVALUATED_TARGETS, ExportOptions
     from pellucid.export.datasets import export_view as write_export
 
     opened_view = pellucid.open(workspace).view(view)
@@ -145,6 +145,13 @@ def export_command(
             )
         elif what is None or format_name is None:
             raise click.UsageError("Specify --what and --format, or --html.")
+        elif not point.is_own and what not in EVALUATED_TARGETS:
+            raise click.UsageError(
+                "--threshold, --thresholds, --objective and --iou are for "
+                f"--what {' and '.join(EVALUATED_TARGETS)}."
+            )
+        elif concept is not None and what != "gallery":
+            raise click.UsageError("--concept is for --what gallery.")
         else:
             print_notes(
                 write_export(

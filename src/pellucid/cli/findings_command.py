@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -62,10 +63,12 @@ def findings_command(
     if as_json:
         print_json(findings.document)
     else:
-        print_findings(workspace, view, findings)
+        options = [*point.arguments, *(word for clause in only for word in ("--only", clause))]
+        print_findings(workspace, view, findings, options)
 
 
-def print_findings(workspace: str, view: str, findings: Findings) -> None:
+def print_findings(workspace: str, view: str, findings: Findings, options: Sequence[str]) -> None:
+    """options: those that the findings were looked for with, for the commands that are printed."""
     from pellucid.analysis.findings import FINDING_GROUPS, describe_gain
 
     click.echo(f"{view} {findings.version}, {findings.split}")
@@ -81,7 +84,9 @@ def print_findings(workspace: str, view: str, findings: Findings) -> None:
                 click.echo(f"    {finding.action}.")
             else:
                 target = [workspace, view, findings.version]
-                click.echo(f"    {finding.action}: {gallery_command(target, finding.query)}")
+                click.echo(
+                    f"    {finding.action}: {gallery_command(target, finding.query, options)}"
+                )
     if not findings.findings:
         click.echo("\nNothing significant is wrong.")
     if findings.not_found:
@@ -90,7 +95,7 @@ def print_findings(workspace: str, view: str, findings: Findings) -> None:
             click.echo(f"  {text}")
 
 
-def gallery_command(target: list[str], query: ListQuery) -> str:
+def gallery_command(target: Sequence[str], query: ListQuery, options: Sequence[str]) -> str:
     """The command that lists the items of a query. target: workspace, view and version."""
     words = ["pellucid", "gallery", *target, "--tab", query.tab, "--split", query.split]
     if query.concept is not None:
@@ -99,4 +104,4 @@ def gallery_command(target: list[str], query: ListQuery) -> str:
         words += ["--order", query.order]
     for clause in query.filters:
         words += ["--only", clause]
-    return shlex.join(words)
+    return shlex.join([*words, *options])

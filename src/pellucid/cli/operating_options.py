@@ -46,6 +46,26 @@ class PointOptions:
     iou: float | None
     corrected: bool
 
+    @property
+    def is_own(self) -> bool:
+        """Whether everything is the version's own."""
+        chosen = (self.thresholds_file, self.objective, self.iou)
+        return not self.thresholds and all(value is None for value in chosen)
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options as they are written on the command line."""
+        words: list[str] = []
+        for concept, value in self.thresholds:
+            words += ["--threshold", f"{value!r}" if concept is None else f"{concept}={value!r}"]
+        for option, chosen in (
+            ("--thresholds", self.thresholds_file),
+            ("--objective", self.objective),
+            ("--iou", self.iou),
+        ):
+            words += [] if chosen is None else [option, str(chosen)]
+        return [*words, "--corrected"] if self.corrected else words
+
     def results(self, version: Version, concept: str | None = None) -> Results:
         """The version's results at this point. concept: the one that a threshold without a concept
         is for; None for all."""
@@ -55,6 +75,8 @@ class PointOptions:
         chosen = read_threshold_file(self.thresholds_file) if self.thresholds_file else {}
         chosen |= {name: value for name, value in self.thresholds if name is not None}
         common = [value for name, value in self.thresholds if name is None]
+        if self.objective is not None and set(chosen) >= set(results.threshold_table()):
+            raise click.UsageError("--objective and thresholds of all concepts exclude each other.")
         if common and self.objective is not None:
             raise click.UsageError("--objective and --threshold X exclude each other.")
         if common and concept is not None:
@@ -96,8 +118,8 @@ OPERATING_OPTIONS = combine_options(
         "--thresholds",
         type=click.Path(exists=True, dir_okay=False),
         metavar="FILE",
-        help='File with a threshold per concept: JSON as exported, {"CONCEPT": X}, or CSV with '
-        "the columns concept, threshold.",
+        help='File with a threshold per concept: JSON as exported, {"CONCEPT": X}, or CSV or '
+        "Parquet with the columns concept, threshold.",
     ),
     click.option(
         "--objective",

@@ -122,6 +122,7 @@ def metrics_command(
     headline = results.overall(split).headline
     main_figures = ", ".join(f"{name} {figure_text(figure)}" for name, figure in headline)
     headings = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
+    headings += ["ap50"] if chosen.view.kind == "detection" else []
     print_table(
         f"{view} {version}, {split}: {main_figures}; {document['covered']:,} of "
         f"{document['images']:,} images evaluated",

@@ -61,6 +61,8 @@ class CocoMetrics:
     """The twelve metrics by COCO name, ten of keypoints; None where COCO gives -1."""
     ap: Float64Array
     """AP per concept, NaN without annotations."""
+    ap50: Float64Array
+    """AP per concept at IoU 0.5 (of keypoints OKS 0.5), NaN without annotations."""
     ar: Float64Array
     """AR at the most detections per concept, NaN without annotations."""
 
@@ -104,7 +106,7 @@ def undefined_metrics(evaluation: Evaluation) -> CocoMetrics:
     none = np.full(concepts, np.nan)
     precision = np.full((areas, len(IOUS), concepts), np.nan)
     recall = np.full((areas, len(OBJECTS.max_detections), len(IOUS), concepts), np.nan)
-    return CocoMetrics(stats(precision, recall), none, none)
+    return CocoMetrics(stats(precision, recall), none, none, none)
 
 
 def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoMetrics:
@@ -128,8 +130,9 @@ def metrics_of_tally(tally: CocoTally, are_keypoints: bool = False) -> CocoMetri
         np.nan,
     )
     stats = keypoint_stats if are_keypoints else coco_stats
+    ap = np.mean(precision[0], axis=0)
     return CocoMetrics(
-        stats(precision, recall), np.mean(precision[0], axis=0), np.mean(recall[0, -1], axis=0)
+        stats(precision, recall), ap, precision[0, 0], np.mean(recall[0, -1], axis=0)
     )
 
 

@@ -27,6 +27,8 @@ class ConceptMetrics:
     recall: float | None
     f1: float | None
     ap: float | None
+    ap50: float | None
+    """At IoU 0.5; None but in detection."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Arr
     covered_count = int((is_in_split & (evaluation.coverage != NOT_RUN)).sum())
     coco = compute_coco_metrics(evaluation, split_index) if evaluation.kind == "detection" else None
     ap = coco.ap if coco else ranking_precisions(evaluation, split_index)
+    ap50 = coco.ap50 if coco else np.full(len(evaluation.concepts), np.nan)
     concepts = [
         ConceptMetrics(
             concept_name,
@@ -87,6 +90,7 @@ def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Arr
             recall(tp, fn),
             f1(tp, fp, fn),
             optional_float(concept_ap),
+            optional_float(ap50[concept]),
         )
         for concept, (concept_name, threshold, tp, fp, fn, concept_ap) in enumerate(
             zip(

@@ -16,6 +16,8 @@ from pellucid.evaluation.errors import InvalidObjectiveError
 from pellucid.evaluation.thresholds import (
     ScoredPredictions,
     Threshold,
+    highest_equivalent,
+    lowest_equivalent,
     min_error_threshold,
     threshold_including,
 )
@@ -68,12 +70,17 @@ def optimize_objective(predictions: ScoredPredictions, objective: Objective) -> 
     if objective.criterion == "errors":
         return min_error_threshold(predictions)
     prediction_counts, tp = sweep_thresholds(predictions)
+    distinct_scores = predictions.score[prediction_counts[1:] - 1]
     objective_value = objective_values(
         objective, tp.astype(float), prediction_counts.astype(float), predictions.annotation_count
     )
     best_index = len(objective_value) - 1 - int(np.argmax(objective_value[::-1]))
-    if np.isneginf(objective_value[best_index]):
+    best = objective_value[best_index]
+    if np.isneginf(best):
         return None
+    highest = best_index
+    while highest > 0 and objective_value[highest - 1] == best:
+        highest -= 1
     threshold = threshold_including(predictions.score, int(prediction_counts[best_index]))
     tp_count, fp_count = int(tp[best_index]), int(prediction_counts[best_index] - tp[best_index])
     fn_count = predictions.annotation_count - tp_count
@@ -84,7 +91,10 @@ def optimize_objective(predictions: ScoredPredictions, objective: Objective) -> 
         fp_count,
         fn_count,
         "validation",
-        (threshold, threshold),
+        (
+            lowest_equivalent(distinct_scores, best_index),
+            highest_equivalent(distinct_scores, highest),
+        ),
         predictions.annotation_count,
     )
 

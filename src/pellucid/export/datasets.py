@@ -89,6 +89,8 @@ class ExportOptions:
     only: tuple[str, ...] = ()
 
 
+EVALUATED_TARGETS: tuple[ExportTarget, ...] = ("gallery", "thresholds")
+"""Those that depend on thresholds and IoU."""
 FILTERED_TARGETS: tuple[ExportTarget, ...] = ("annotations", "predictions", "gallery")
 
 
@@ -128,6 +130,10 @@ def export_view(
         raise ExportError(target, "it needs a version; specify one with --version")
     if target == "thresholds":
         results = options.results or version.results(options.corrected)
+        if not results.evaluation.has_scores:
+            raise ExportError(
+                target, f"{version.name} has no scores: every prediction counts, at no threshold"
+            )
         write_thresholds(exported_thresholds(version, results), format_name, path)
         return []
     if target == "predictions":

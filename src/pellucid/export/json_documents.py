@@ -51,6 +51,7 @@ def objective_document(results: Results, objective: str) -> list[dict[str, Any]]
                 "fp": best.fp,
                 "fn": best.fn,
                 "annotations": optimal.annotations,
+                "equally_good": None if best.equally_good is None else list(best.equally_good),
                 "interval": None if best.interval is None else list(best.interval),
                 "objective": objective,
             }

@@ -12,9 +12,13 @@ from pellucid.core.tables import string_column
 from pellucid.core.urls import is_remote
 from pellucid.formats import memory_documents
 from pellucid.formats.compressed_files import decompress
-from pellucid.formats.dataset import Note, ParsedAnnotations
+from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
 from pellucid.formats.download import download
-from pellucid.formats.errors import MultipleAnnotationFilesError, UnrecognizedFormatError
+from pellucid.formats.errors import (
+    MultipleAnnotationFilesError,
+    PredictionsAsAnnotationsError,
+    UnrecognizedFormatError,
+)
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, probe_source
 from pellucid.formats.readers import (
@@ -24,6 +28,7 @@ from pellucid.formats.readers import (
 from pellucid.formats.registry import (
     ANNOTATION_FORMATS,
     NO_OPTIONS,
+    PREDICTION_READERS,
     READERS,
     check_format_name,
     matches_source,
@@ -120,6 +125,21 @@ def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotati
     return replace(annotations, annotations=annotations.annotations.replace(outline=outlines))
 
 
+def unread_split_notes(annotations: ParsedAnnotations) -> list[Note]:
+    """A warning where a file states no split, and its images are in folders named like splits."""
+    images = annotations.images
+    folders = {str(path).split("/")[0] for path in images.path if "/" in str(path)}
+    splits = {parse_split(folder) for folder in folders}
+    if (images.split >= 0).any() or None in splits or len(splits) < 2:
+        return []
+    message = (
+        f"images are in folders named like splits ({summarize_names(sorted(folders))}), which are "
+        "not read: all get the same split. Write a column `split`, or add the images of each "
+        "folder with --split"
+    )
+    return [Note("unread_split", message, len(folders))]
+
+
 def read_annotation_file(
     source: str | Path, format: str | None, options: ReadOptions
 ) -> ParsedAnnotations:
@@ -145,6 +165,8 @@ def read_annotation_file(
     if reader is None:
         reject_unsupported_format(probe)
         table.explain_mismatch(probe, options, are_predictions=False)
+        if any(matches_source(candidate, probe, options) for candidate in PREDICTION_READERS):
+            raise PredictionsAsAnnotationsError(probe.path)
         raise UnrecognizedFormatError(
             probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS
         )
@@ -158,6 +180,8 @@ def read_annotation_file(
     if count := probe.ignored_file_count:
         message = f"{format_count(count, 'hidden, system or special file')} in the folder not read"
         annotations.notes.append(Note("system_files", message, count, "info"))
+    if not probe.is_dir:
+        annotations.notes.extend(unread_split_notes(annotations))
     if format is None and probe.is_dir:
         annotations.notes.extend(other_format_notes(probe, reader))
     return annotations

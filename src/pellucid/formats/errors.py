@@ -17,6 +17,14 @@ class UnrecognizedFormatError(PellucidError):
         )
 
 
+class PredictionsAsAnnotationsError(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: contains predictions; expected annotations. Add the annotations first, then "
+            "import this file with `pellucid predictions`."
+        )
+
+
 class UnsupportedFormatError(PellucidError):
     """A format that is recognised but not supported."""
 

@@ -103,3 +103,11 @@ def is_special_file(entry: os.DirEntry[str]) -> bool:
 def is_image_file(file_name: str) -> bool:
     base_name = file_name.rpartition("/")[2]
     return not base_name.startswith(".") and Path(base_name).suffix.lower() in IMAGE_SUFFIXES
+
+
+DATA_SUFFIXES = (".xml", ".txt", ".json", ".npy", ".npz", ".mat", ".csv")
+
+
+def is_data_file(name: str) -> bool:
+    """Whether a text is the name of an image, or of a file of annotations."""
+    return is_image_file(name) or (" " not in name and name.lower().endswith(DATA_SUFFIXES))

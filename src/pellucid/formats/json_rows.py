@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import MalformedFileError, format_count, summarize_names
+from pellucid.formats.dataset import parse_split
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import parse_json, read_lines, read_utf8
 from pellucid.formats.probe import HEAD_BYTES
@@ -173,6 +174,12 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
         return
     if not entry:
         yield {IMAGE_COLUMN: image}
+        return
+    if not is_image_file(image) and all(map(image_key, entry)):
+        # a group of images, such as those of a split: the records name their images
+        split = {"split": image} if parse_split(image) is not None else {}
+        for record in entry:
+            yield from ({**row, **split} for row in image_rows(record))
         return
     for record in entry:
         yield {**flat_fields(record), IMAGE_COLUMN: image}

@@ -102,6 +102,9 @@ VISDRONE_LINE = r"-?\d+,-?\d+,\d+,\d+,[01],\d{1,2},-?\d,\d,?"
 MOT_LINE = r"\d+,-?\d+(,-?[\d.]+){5,8}"
 """frame, track, left, top, width, height, confidence and, by challenge, two or three more"""
 
+KITTI_TRACKING_LINE = r"\d+ -?\d+ [A-Za-z_]+( -?[\d.]+){14,15}"
+"""frame, track, then the columns of KITTI's objects"""
+
 
 def is_voc_image_set(probe: Probe) -> bool:
     """Whether each file states for each image whether one concept is in it."""
@@ -186,6 +189,13 @@ UNSUPPORTED_FORMATS = (
         "VisDrone or MOT",
         numbers_matcher(f"{VISDRONE_LINE}|{MOT_LINE}"),
         f"Its lines do not name their concepts. {TABLE_REMEDY}",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "KITTI tracking",
+        numbers_matcher(KITTI_TRACKING_LINE),
+        "Its lines are of video frames. Write one KITTI file per image, without the first two "
+        "columns.",
         before_readers=True,
     ),
     UnsupportedFormat(

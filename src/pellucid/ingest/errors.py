@@ -224,6 +224,15 @@ class NoMatchesError(PellucidError):
         )
 
 
+class UnconvertedShapesError(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: its shapes agree with the annotations in another form only (such as y before "
+            "x, or in the pixels of a resized image); expected x before y, in pixels or fractions "
+            "of the original image. Convert them, or specify --geometry box to compare boxes alone."
+        )
+
+
 class AmbiguousReferenceError(PellucidError):
     def __init__(
         self, path: object, noun: str, reference: str, candidates: Sequence[str], remedy: str

@@ -33,6 +33,7 @@ from pellucid.formats.errors import DuplicateScoreError
 from pellucid.ingest.box_scaling import scale_prediction_boxes
 from pellucid.ingest.compared_objects import ComparedObjects, settle_geometry
 from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, check_names
+from pellucid.ingest.converted_shapes import reject_unconverted_shapes
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
     OtherSplitError,
@@ -107,6 +108,14 @@ def import_predictions(
         bool(selection.renamed),
     )
     image_refs, concept_refs = resolved.image_refs, resolved.concept_refs
+    if overrides.geometry != "box":
+        reject_unconverted_shapes(
+            source,
+            resolved.source,
+            image_refs.positions[source.image],
+            images,
+            version.annotations,
+        )
     source, score_inference = infer_score_scale(resolved.source, overrides.scores)
     source, orientation_inferences = settle_orientation(source, image_refs, version, overrides)
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)

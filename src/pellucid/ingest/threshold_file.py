@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.small_files import parse_small_json, read_small_text
+from pellucid.formats.tabular.reader import is_parquet, open_table
 
 EXPECTED = (
-    'expected a JSON object {"CONCEPT": X}, a JSON list of {"concept", "threshold"}, or CSV with '
-    "the columns concept, threshold"
+    'expected a JSON object {"CONCEPT": X}, a JSON list of {"concept", "threshold"}, or CSV or '
+    "Parquet with the columns concept, threshold"
 )
 
 
@@ -23,10 +24,8 @@ def read_threshold_file(path: str | Path) -> dict[str, float]:
         MalformedFileError: the file is in none of the forms, names a concept twice, or has a
             threshold that is no finite number.
     """
-    text = read_small_text(path)
-    is_json = text.lstrip()[:1] in ("[", "{")
     thresholds: dict[str, float] = {}
-    for record, concept, value in json_entries(path, text) if is_json else csv_entries(path, text):
+    for record, concept, value in threshold_entries(path):
         if concept in thresholds:
             raise MalformedFileError(path, f"{record}: '{concept}' has two thresholds")
         try:
@@ -40,8 +39,24 @@ def read_threshold_file(path: str | Path) -> dict[str, float]:
     return thresholds
 
 
-def json_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]]:
+def threshold_entries(path: str | Path) -> Iterator[tuple[str, str, object]]:
     """Where each entry is, its concept and its threshold."""
+    if is_parquet(Path(path)):
+        return parquet_entries(Path(path))
+    text = read_small_text(path)
+    return json_entries(path, text) if text.lstrip()[:1] in ("[", "{") else csv_entries(path, text)
+
+
+def parquet_entries(path: Path) -> Iterator[tuple[str, str, object]]:
+    table = open_table(path)
+    if not {"concept", "threshold"} <= table.column_types.keys():
+        raise MalformedFileError(path, EXPECTED)
+    thresholds = table.number_column("threshold")
+    for row, concept in enumerate(table.text_column("concept")):
+        yield table.row_location(row), str(concept), float(thresholds[row])
+
+
+def json_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]]:
     document = parse_small_json(path, text)
     if isinstance(document, dict):
         document = document.get("thresholds", document)  # as exported

@@ -147,22 +147,32 @@ class DetectionMetric:
             annotated_box = read_boxes(target, "targets", image, self.box_format)
             annotated_area = annotated_box[:, 2] * annotated_box[:, 3]
         counts = len(predicted_box), len(annotated_box)
+        predicted_label = self._read_labels(prediction, "preds", image, counts[0])
+        annotated_label = self._read_labels(target, "targets", image, counts[1])
         area = read_array(target, "area", "targets", image, counts[1], np.float64, 0.0)
         return {
             "predicted_image": np.full(counts[0], image),
-            "predicted_label": read_array(
-                prediction, "labels", "preds", image, counts[0], np.int64
-            ),
+            "predicted_label": predicted_label,
             "predicted_box": predicted_box,
             "score": read_array(prediction, "scores", "preds", image, counts[0], np.float64),
             "annotated_image": np.full(counts[1], image),
-            "annotated_label": read_array(target, "labels", "targets", image, counts[1], np.int64),
+            "annotated_label": annotated_label,
             "annotated_box": annotated_box,
             "crowd": read_array(target, "iscrowd", "targets", image, counts[1], np.bool_, False),
             "area": np.where(area == 0, annotated_area, area),
             "predicted_mask": outline_column(predicted_mask, counts[0]),
             "annotated_mask": outline_column(annotated_mask, counts[1]),
         }
+
+    def _read_labels(self, record: Mapping[str, Any], side: str, image: int, count: int) -> Any:
+        labels = read_array(record, "labels", side, image, count, np.int64)
+        names = self.class_names
+        if names is not None and ((labels < 0) | (labels >= len(names))).any():
+            raise InvalidBatchError(
+                f"{side}[{image}]['labels']",
+                f"positions in class_names, from 0 to {len(names) - 1}",
+            )
+        return labels
 
     def state(self) -> dict[str, Any]:
         """What was collected, as NumPy arrays: to be pickled, gathered and merged."""

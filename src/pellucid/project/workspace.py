@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pellucid._version import __version__
-from pellucid.core.tables import Kind, Split
+from pellucid.core.errors import InvalidChoiceError
+from pellucid.core.tables import KINDS, Kind, Split
 from pellucid.core.urls import is_remote
 from pellucid.formats.annotation_sources import read_annotations
 from pellucid.formats.dataset import Note
@@ -121,6 +122,8 @@ class Workspace:
 
     def view_or_draft(self, name: str, kind: Kind | None) -> View:
         """Return the view; if it does not exist, a draft that is created by the first `add`."""
+        if kind is not None and kind not in KINDS:
+            raise InvalidChoiceError("kind", kind, KINDS)
         is_saved = (self.folder / "views" / validate_name("view", name) / VIEW_MANIFEST).is_file()
         if not is_saved:
             self._views.pop(name, None)  # renamed or removed meanwhile

@@ -110,8 +110,8 @@ class SplitFigures(Displayed):
 
 @dataclass(frozen=True)
 class ThresholdFigures:
-    """A threshold for an objective. threshold: null if no threshold reaches it · interval: 90 %,
-    by bootstrap."""
+    """A threshold for an objective. threshold: null if no threshold reaches it · equally_good: the
+    range of thresholds that serve the objective as well · interval: 90 %, by bootstrap."""
 
     objective: str
     threshold: float | None
@@ -122,6 +122,7 @@ class ThresholdFigures:
     precision: float | None
     recall: float | None
     f1: float | None
+    equally_good: tuple[float, float] | None
     interval: tuple[float, float] | None
 
 
@@ -327,7 +328,7 @@ def threshold_figures(
 ) -> ThresholdFigures:
     if threshold is None:
         return ThresholdFigures(
-            objective_name, None, None, None, None, None, None, None, None, None
+            objective_name, None, None, None, None, None, None, None, None, None, None
         )
     point = operating_point(threshold.tp, threshold.fp, threshold.fn)
     return ThresholdFigures(
@@ -340,6 +341,7 @@ def threshold_figures(
         point.precision,
         point.recall,
         point.f1,
+        threshold.equally_good,
         interval,
     )
 

@@ -21,6 +21,9 @@ from pellucid.evaluation.metrics import ConceptMetrics, Metrics, mean_defined
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import ConceptChange, VersionComparison
 
+ROUNDING = 1e-9
+"""A drop by exactly the tolerance passes: in floats, 0.8 - 0.75 is more than 0.05."""
+
 
 @dataclass(frozen=True)
 class GateFailure:
@@ -124,7 +127,7 @@ def figure_failures(
         if before is None:
             continue
         after_figure = 0.0 if after_value is None else after_value
-        if before - after_figure > tolerance:
+        if before - after_figure > tolerance + ROUNDING:
             message = (
                 f"{concept or 'all concepts'}: {criterion} {before:.4f} → "
                 f"{'undefined' if after_value is None else format(after_value, '.4f')}"

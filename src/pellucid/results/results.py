@@ -417,14 +417,20 @@ class Results:
 
     def threshold_for(self, objective: str, concept: str | None = None) -> ThresholdFigures:
         """The best threshold for an objective: `f1`, `cost:FP,FN`, `precision:P` or `recall:R`,
-        with its 90 % interval. concept: None for one threshold of all concepts pooled.
+        with its 90 % interval. concept: None for one threshold of all concepts pooled; one without
+        annotations on validation keeps the threshold with the fewest errors.
 
         Raises:
             InvalidObjectiveError: the objective is unknown.
             NoScoresError: the predictions have no scores.
         """
         self._require_scores()
-        return objective_thresholds(self.evaluation, self._optional_index(concept), [objective])[0]
+        parse_objective(objective)
+        index = self._optional_index(concept)
+        if index is not None:
+            predictions = self.evaluation.concept_predictions(VALIDATION, index)
+            objective = objective if predictions.annotation_count else "errors"
+        return objective_thresholds(self.evaluation, index, [objective])[0]
 
     def causes(self, split: Split = "validation", concept: str | None = None) -> ErrorCauses:
         """Number of errors by cause and, in detection, the AP that fixing each type would gain

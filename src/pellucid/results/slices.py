@@ -379,7 +379,7 @@ ERROR_PHRASES = {
     "missing": "of predictions are false positives",
 }
 CONDITION_PHRASES = {
-    "size": ("the box is {} wide and high", " px"),
+    "size": ("the size of the box (square root of its area) is {}", " px"),
     "share": ("the box covers {} of the picture", " %"),
     "aspect": ("the box is {} times as wide as high", ""),
     "border": ("the box is {} from the picture's border", " px"),

@@ -33,6 +33,7 @@ export function fit(
   }
   const resized = new ResizeObserver(restart);
   resized.observe(node);
+  if (node.parentElement) resized.observe(node.parentElement); // a node as wide as its content does not grow with the page
   const changed = new MutationObserver(grow);
   changed.observe(node, { childList: true, characterData: true, subtree: true });
   return {

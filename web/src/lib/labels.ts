@@ -58,12 +58,13 @@ export const CAUSE: Record<NonNullable<PageItem['cause']>, string> = {
 export const causeText = (cause: NonNullable<PageItem['cause']>, isMissing: boolean): string =>
   CAUSE[isMissing && cause === 'nothing_there' ? 'background' : cause];
 
-/** What people decided on an item. */
-export const DECIDED: Record<NonNullable<PageItem['review']>['action'], string> = {
-  add: 'annotation added',
-  remove: 'annotation removed',
-  change: 'annotation changed',
-  confirm: 'annotation is right',
+type Action = NonNullable<PageItem['review']>['action'];
+
+const DECIDED: Record<Action, string> = {
+  add: 'label added',
+  remove: 'label removed',
+  change: 'label changed',
+  confirm: 'label is right',
   unsure: 'unsure',
   comment: 'comment',
   revert: 'taken back',
@@ -72,19 +73,28 @@ export const DECIDED: Record<NonNullable<PageItem['review']>['action'], string> 
   reset: 'another round',
 };
 
-const STAMP: typeof DECIDED = {
-  ...DECIDED,
-  add: '✓ Label added',
-  remove: '✓ Label removed',
-  change: '✓ Label changed',
-  unsure: '? Unsure',
-};
+/** What people decided on an item, in the words of the button. side: of the item. */
+export const decidedText = (action: Action, side: 'predicted' | 'annotated'): string =>
+  action === 'confirm' && side === 'predicted' ? 'model is wrong' : DECIDED[action];
+
+/** The same of an item of a list; '' if nobody has decided on it. */
+export const reviewText = (item: PageItem): string =>
+  item.review
+    ? decidedText(item.review.action, item.outcome === 'extra' ? 'annotated' : 'predicted')
+    : '';
+
+/** The sign of a decision: ✕ where the model is wrong, ✓ where the label is or was made right. */
+export function reviewSign(item: PageItem): string {
+  const { review } = item;
+  if (!review) return '';
+  if (review.action === 'unsure') return '?';
+  return review.action === 'confirm' && item.outcome !== 'extra' ? '✕' : '✓';
+}
 
 /** What is written over an item that was decided on since its list was opened. */
 export function stampOf(item: PageItem): string {
-  if (!item.review) return '';
-  if (item.review.action !== 'confirm') return STAMP[item.review.action];
-  return item.outcome === 'extra' ? '✓ Label is right' : '✕ Model is wrong';
+  const text = reviewText(item);
+  return text && `${reviewSign(item)} ${text[0]!.toUpperCase()}${text.slice(1)}`;
 }
 
 /** An item's outcome at a threshold, without asking the server. */

@@ -2500,8 +2500,8 @@ export interface components {
         };
         /**
          * ThresholdFigures
-         * @description A threshold for an objective. threshold: null if no threshold reaches it · interval: 90 %,
-         *     by bootstrap.
+         * @description A threshold for an objective. threshold: null if no threshold reaches it · equally_good: the
+         *     range of thresholds that serve the objective as well · interval: 90 %, by bootstrap.
          */
         ThresholdFigures: {
             /** Objective */
@@ -2522,6 +2522,11 @@ export interface components {
             recall: number | null;
             /** F1 */
             f1: number | null;
+            /** Equally Good */
+            equally_good: [
+                number,
+                number
+            ] | null;
             /** Interval */
             interval: [
                 number,

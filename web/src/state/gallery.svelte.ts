@@ -19,6 +19,10 @@ import {
 import { scaleOf } from '../lib/histogram';
 import { Pages } from '../grid/pages.svelte';
 
+/** Filters that name the items of one list. */
+const OF_ONE_LIST = /^(items|like|text|answered|versus):/;
+/** Also those that ask for a reason that the items of other tabs do not have. */
+const OF_ONE_TAB = /^(items|like|text|answered|versus|cause|slice):/;
 const NO_THRESHOLDS: ReadonlyMap<number, number> = new Map();
 
 export interface Figures {
@@ -62,6 +66,8 @@ export class Gallery {
   against = $state('');
   /** The two versions that were compared last, older first: leading to either's items does not turn them round. */
   pair = $state.raw<readonly [string, string] | null>(null);
+  /** The versions ticked in their table, for the key that compares them. */
+  ticked = $state.raw<readonly string[]>([]);
   /** The thresholds at which they are compared. */
   point = $state(START.point);
   view = $state('');
@@ -80,6 +86,10 @@ export class Gallery {
   open = $state(false);
   /** The filters of the whole images that the viewer was opened from, where closing it leads back; null: it was not. */
   imagesFilters: readonly string[] | null = null;
+  /** What whole images hid of the reviewed items, where closing the viewer leads back. */
+  private imagesReview: Review | null = null;
+  /** The cursor in the list that the queue took the place of. */
+  private itemBeforeQueue = 0;
   /** Whether the viewer was opened on an item of another page, to which closing it leads back. */
   isFromPage = false;
   /** The tab that whole images took the place of. */
@@ -334,6 +344,7 @@ export class Gallery {
   /** The queue takes the place of the list. */
   startQueue(): void {
     this.selected = new Set();
+    this.itemBeforeQueue = this.item;
     this.handed = [];
     this.item = 0;
   }
@@ -345,7 +356,7 @@ export class Gallery {
   endQueue(): void {
     this.handed = null;
     this.open = false;
-    this.item = 0;
+    this.item = this.itemBeforeQueue;
   }
 
   /** Another list: what was meant of the former one is void. */
@@ -476,6 +487,19 @@ export class Gallery {
     });
   }
 
+  /** Compare the two ticked versions; else the one shown with the one before it. */
+  async openComparison(): Promise<void> {
+    const versions = this.workspace?.views.find((one) => one.name === this.view)?.versions ?? [];
+    const names = versions.map((one) => one.name).filter((one) => this.ticked.includes(one));
+    const [older, newer] = names;
+    if (this.page === 'versions' && older && newer && names.length === 2) {
+      await this.choose(this.view, newer);
+      this.pair = [older, newer];
+      this.against = older;
+    }
+    this.page = 'compare';
+  }
+
   /** To the items behind a mark. */
   async show(link: Link): Promise<void> {
     const imagesFilters = this.whole ? this.only : null;
@@ -493,6 +517,7 @@ export class Gallery {
       this.order = link.order ?? 'score';
       this.open = link.open ?? false;
       this.imagesFilters = imagesFilters;
+      if (imagesFilters) this.imagesReview = this.reviewWish;
       this.page = 'gallery';
       this.fromTheTop();
       this.item = link.item ?? 0;
@@ -667,17 +692,17 @@ export class Gallery {
     if (tab === 'extra' && this.order === 'margin') this.order = 'score';
     this.whole = false;
     this.reviewWish = null;
-    this.fromTheTop();
+    this.elsewhere(OF_ONE_TAB);
   }
 
   setSplit(split: api.Split): void {
     this.split = split;
-    this.fromTheTop();
+    this.elsewhere(OF_ONE_LIST);
   }
 
   setConcept(concept: number | null): void {
     this.concept = concept;
-    this.fromTheTop();
+    this.elsewhere(OF_ONE_LIST);
   }
 
   toggleReverse(): void {
@@ -707,6 +732,14 @@ export class Gallery {
     this.again();
   }
 
+  /** From an item of a whole image back to the whole images. */
+  backToImages(): void {
+    this.only = this.imagesFilters ?? [];
+    this.imagesFilters = null;
+    this.reviewWish = this.imagesReview;
+    this.showWhole(true);
+  }
+
   /** Boxes, or whole images. Filters stay, but for those that ask for a number of items. */
   showWhole(whole: boolean): void {
     if (whole && !this.whole) this.tabBefore = this.tab;
@@ -727,6 +760,13 @@ export class Gallery {
   /** The same list in another way. */
   private again(): void {
     this.item = 0;
+    this.forgetList();
+  }
+
+  /** To another list under the same filters, but for those that hold for the former list alone. */
+  private elsewhere(dropped: RegExp): void {
+    this.item = 0;
+    this.only = this.only.filter((clause) => !dropped.test(clause));
     this.forgetList();
   }
 

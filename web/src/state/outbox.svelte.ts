@@ -6,6 +6,8 @@ export interface Act {
   batch: string;
   /** Number of items it is about. */
   items: number;
+  /** Whether it takes back the act before it. */
+  isUndo?: boolean;
   submission: api.Submission;
 }
 

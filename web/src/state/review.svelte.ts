@@ -2,6 +2,7 @@
 import * as api from '../lib/api';
 import { count } from '../lib/format';
 import type { Gallery } from './gallery.svelte';
+import { decidedText } from '../lib/labels';
 import { latest } from '../lib/latest';
 import { errorMessage } from '../lib/poll';
 import { verbsOf, type Verbs } from '../review/verbs';
@@ -24,18 +25,13 @@ const QUICK = 300;
 const RESTS = 5;
 const short = () => crypto.randomUUID().replaceAll('-', '');
 
-const DONE: Record<api.HistoryRow['action'], string> = {
-  add: 'added',
-  remove: 'removed',
-  change: 'changed',
-  confirm: 'annotation is right',
+const DONE: Partial<Record<api.HistoryRow['action'], string>> = {
   unsure: 'unsure, comes back at the end',
   comment: 'comment kept',
-  revert: 'taken back',
-  undo: 'taken back',
-  redo: 'brought back',
   reset: 'another round: nothing counts as reviewed',
 };
+const doneText = ({ action, side }: api.HistoryRow): string =>
+  DONE[action] ?? decidedText(action, side);
 
 /** The name under which this person decides, '' if not yet given. */
 export const reviewerName = (): string => localStorage.getItem(NAME) ?? '';
@@ -56,12 +52,13 @@ export class Reviewing {
   refused = $state('');
   readonly queue: ReviewQueue;
   private readonly session = short();
-  /** Of each act: the list, and the cursor in it. hiddenAt: where it was when its items left the list. */
+  /** Of each act: the list, the cursor in it, and the places of its items. hiddenAt: where it was when its items left the list. */
   private places: {
     batch: string;
     list: string;
     item: number;
     items: number;
+    stamped?: readonly number[];
     hiddenAt: number | null;
   }[] = [];
   /** Acts that were undone and may be done again, the last one first. */
@@ -170,7 +167,8 @@ export class Reviewing {
       return this.say('Not all of these items could be read: choose them again');
     const batch = short();
     const { length } = items;
-    this.remember({ batch, list: this.list, item: gallery.item, items: length, hiddenAt: null });
+    const [{ list }, { item }] = [this, gallery];
+    this.remember({ batch, list, item, items: length, stamped: places, hiddenAt: null });
     const which = gallery.which;
     const asked = this.request(items, verdict, change, batch);
     gallery.hold();
@@ -311,7 +309,7 @@ export class Reviewing {
     const [row] = done.rows;
     const [other] = done.conflicts;
     if (other) {
-      const message = `${other.who} decided on it just before you (${DONE[other.action]}): your later decision counts`;
+      const message = `${other.who} decided on it just before you (${doneText(other)}): your later decision counts`;
       this.say(message, true);
       return;
     }
@@ -321,7 +319,7 @@ export class Reviewing {
     const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
     this.say(
       row
-        ? `${items > 1 ? `${count(items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}`
+        ? `${items > 1 ? `${count(items)} items: ` : ''}${doneText(row)}${row.reverts === null ? '' : about} · ${back}`
         : 'Nothing to take back',
     );
   }
@@ -340,7 +338,8 @@ export class Reviewing {
       const [batch, who] = [short(), this.me];
       gallery.hold();
       const submission = api.takeBack(view, way, who, batch);
-      void this.act({ batch, items: 1, submission }).then(() => {
+      if (way === 'undo') this.removeStamps();
+      void this.act({ batch, items: 1, submission, isUndo: way === 'undo' }).then(() => {
         if (gallery.handed) void this.queue.refill();
         const [from, to] = way === 'undo' ? [this.places, this.undone] : [this.undone, this.places];
         const place = from.pop();
@@ -356,6 +355,14 @@ export class Reviewing {
           if (other.hiddenAt !== null && other.hiddenAt > hiddenAt) other.item += place.items;
       });
     });
+  }
+
+  /** What is taken back looks so at once, be the server away. */
+  private removeStamps(): void {
+    const waiting = this.outbox.waiting.filter((act) => act.isUndo).length;
+    const place = this.places.at(-1 - waiting);
+    if (place?.list === this.list && place.hiddenAt === null && place.stamped)
+      this.gallery.pages.stamp(place.stamped, () => null);
   }
 
   /** Hide what was decided on: the acts that may be undone keep their places in the shorter list. */
@@ -506,5 +513,5 @@ const isStamped = (item: api.PageItem | undefined): boolean => !!item?.review;
 function contradictionMessage(rows: readonly api.HistoryRow[]): string {
   const [row] = rows;
   const more = rows.length > 1 ? ` and ${rows.length - 1} more` : '';
-  return `${row!.who} decided after you on ${row!.image} (${row!.concept}: ${DONE[row!.action]})${more}: their decision counts`;
+  return `${row!.who} decided after you on ${row!.image} (${row!.concept}: ${doneText(row!)})${more}: their decision counts`;
 }

@@ -13,12 +13,13 @@ from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.class_names import find_first_number, read_class_names
 from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.image_files import is_image_file
+from pellucid.formats.image_files import is_data_file, is_image_file
 from pellucid.formats.parsing import read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
 
 NAME = "picture-list"
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 NAMES_FILES = ("synsets.txt", "classes.txt")
 
 
@@ -100,6 +101,8 @@ def parse_concepts(
         InvalidRecordError: a number has no name, or 0 and 1 stand for concepts without names.
     """
     words = [line.text.split() for line in lines]
+    reject_files(builder, lines)
+    reject_boxes(builder, lines, words, names)
     if not all(word.isdecimal() for line_words in words for word in line_words):
         if forced is None:
             reject_numbered_names(builder, lines, words)
@@ -130,13 +133,49 @@ def parse_concepts(
     return [[names[int(word) - first] for word in line_words] for line_words in words]
 
 
+def reject_files(builder: DatasetBuilder, lines: Sequence[ListLine]) -> None:
+    """Raise InvalidRecordError if the lines name another file beside each image: its mask, or its
+    annotations."""
+    if lines and all(is_data_file(line.text) for line in lines):
+        raise InvalidRecordError(
+            builder.path,
+            lines[0].location,
+            f"'{lines[0].text}' is a file, not a concept",
+            "Specify the folder that has these files, or write the concept of each image.",
+        )
+
+
+def reject_boxes(
+    builder: DatasetBuilder,
+    lines: Sequence[ListLine],
+    words: Sequence[Sequence[str]],
+    names: Sequence[str],
+) -> None:
+    """Raise InvalidRecordError if each line has four numbers or more that may be a box or points,
+    or one that is a measured value."""
+    numbers = [[word for word in line_words if NUMBER.fullmatch(word)] for line_words in words]
+    if not lines or not all(numbers):
+        return
+    have_boxes = all(len(line_numbers) >= 4 for line_numbers in numbers)
+    are_flags = {number for line_numbers in numbers for number in line_numbers} <= {"0", "1", "-1"}
+    are_tags = bool(names) and all(word.isdecimal() for ws in words for word in ws)
+    are_values = all(len(ws) == 1 and "." in ws[0] for ws in words)
+    if (have_boxes and not are_flags and not are_tags) or are_values:
+        raise InvalidRecordError(
+            builder.path,
+            lines[0].location,
+            f"'{lines[0].text}' has numbers that may be a box or a value",
+            "Write a CSV table with a header, such as image,concept,xmin,ymin,xmax,ymax.",
+        )
+
+
 def reject_numbered_names(
     builder: DatasetBuilder, lines: Sequence[ListLine], words: Sequence[Sequence[str]]
 ) -> None:
     """Raise InvalidRecordError if each line has a name and a number behind it, which may be part of
     the name, a score or a split."""
     lengths = {len(line_words) for line_words in words}
-    if len(lengths) == 1 and all(len(ws) > 1 and ws[-1].isdecimal() for ws in words):
+    if len(lengths) == 1 and all(len(ws) > 1 and NUMBER.fullmatch(ws[-1]) for ws in words):
         raise InvalidRecordError(
             builder.path,
             lines[0].location,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pellucid.core.errors import MalformedFileError, PellucidError
 from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_rows import (
     BOX_KEYS,
@@ -53,11 +54,11 @@ def matches(probe: Probe) -> bool:
         rows = read_rows(probe, SAMPLED_ROWS)
         names_images = bool(rows) and all(image_key(row) for row in rows)
         is_scored = any(is_score_key(field) for row in rows for field in row)
-        return (
-            names_images
-            and not is_scored
-            and has_annotation_columns(open_rows(probe, rows), ReadOptions())
-        )
+        if not names_images or is_scored:
+            return False
+        return has_annotation_columns(open_rows(probe, rows), ReadOptions())
+    except (AmbiguousColumnsError, InvalidRecordError):
+        return True  # reading says what is asked
     except PellucidError:
         return False
 

@@ -52,6 +52,7 @@ from pellucid.formats.readers.yolo_settings import (
     find_settings_file,
     parse_concept_names,
     read_settings,
+    reject_other_names,
 )
 
 NAME = "yolo"
@@ -75,6 +76,11 @@ def first_lines(probe: Probe) -> list[str]:
     ]
 
 
+def has_text_files(label_file: Path) -> bool:
+    """Whether there are label files where this one was looked for."""
+    return label_file.parent.is_dir() and any(label_file.parent.glob("*.txt"))
+
+
 def split_entries(settings: Mapping[str, Any]) -> list[tuple[str, int]]:
     """The folders and list files of each split. Settings that name none have all images below
     their folder, in no particular split."""
@@ -91,7 +97,8 @@ def split_entries(settings: Mapping[str, Any]) -> list[tuple[str, int]]:
 class ListedImages:
     """The images of the splits. label_files: None for an image without one · label_folders: where
     they were looked for · first_candidate: the first file looked for · missing: entries of the
-    settings that are not there."""
+    settings that are not there · unlabelled: entries without any label file, their number of
+    images and the first file looked for."""
 
     paths: list[str] = field(default_factory=list)
     splits: list[int] = field(default_factory=list)
@@ -99,11 +106,14 @@ class ListedImages:
     label_folders: set[Path] = field(default_factory=set)
     first_candidate: Path | None = None
     missing: list[str] = field(default_factory=list)
+    unlabelled: list[tuple[str, int, Path]] = field(default_factory=list)
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Image paths are relative to the dataset root, or to the image folder if one was given."""
     path = probe.path
+    if path.is_dir():
+        reject_other_names(path)
     path = ((find_settings_file(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
     concepts = parse_concept_names(path, settings)
@@ -116,6 +126,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     if not any(listed.label_files):
         raise LabelFilesMissingError(
             path, len(listed.paths), str(listed.first_candidate), label_folders(root)
+        )
+    if listed.unlabelled:
+        entry, image_count, candidate = listed.unlabelled[0]
+        raise LabelFilesMissingError(
+            f"{path}: {entry}", image_count, str(candidate), label_folders(root)
         )
     return build_annotations(path, image_folder, concepts, listed, read_pose_shape(path, settings))
 
@@ -135,10 +150,13 @@ def list_images(
             listed.missing.append(entry)
             continue
         labels = find_label_files(base_folder, image_files, path.parent, root, entry)
-        if image_files and listed.first_candidate is None:
-            listed.first_candidate = candidate_label_files(
+        if image_files:
+            candidates = candidate_label_files(
                 image_files[0], base_folder, path.parent, root, entry
-            )[0]
+            )
+            listed.first_candidate = listed.first_candidate or candidates[0]
+            if not labels.by_image and not any(map(has_text_files, candidates)):
+                listed.unlabelled.append((entry, len(image_files), candidates[0]))
         listed.paths += [relative_image_path(file, image_folder, path) for file in image_files]
         listed.splits += [split_index] * len(image_files)
         listed.label_files += [labels.by_image.get(file) for file in image_files]

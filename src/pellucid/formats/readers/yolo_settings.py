@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.errors import MalformedFileError, summarize_names
-from pellucid.formats.errors import (
-    InvalidRecordError,
-)
+from pellucid.formats.errors import InvalidRecordError, MultipleAnnotationFilesError
 from pellucid.formats.limits import check_file_size
 
 MAX_SETTINGS_BYTES = 64 << 20
@@ -20,8 +18,21 @@ MAX_YAML_ALIASES = 20
 
 
 def find_settings_file(folder: Path) -> Path | None:
+    return next(iter(settings_files(folder)), None)
+
+
+def settings_files(folder: Path) -> list[Path]:
     files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
-    return next((file for file in files if "names" in file.read_text(errors="replace")), None)
+    return [file for file in files if "names" in file.read_text(errors="replace")]
+
+
+def reject_other_names(folder: Path) -> None:
+    """Raises MultipleAnnotationFilesError if the folder has settings with other names of
+    concepts."""
+    files = settings_files(folder)
+    names = [parse_concept_names(file, read_settings(file)) for file in files]
+    if any(other != names[0] for other in names[1:]):
+        raise MultipleAnnotationFilesError(folder, summarize_names([file.name for file in files]))
 
 
 def read_settings(path: Path) -> dict[str, Any]:

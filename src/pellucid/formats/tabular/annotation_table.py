@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.formats.dataset import Note, ParsedAnnotations, encode_texts, normalize_image_path
 from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
+from pellucid.formats.tabular.amounts import reject_amounts, reject_flags_as_concepts
 from pellucid.formats.tabular.annotators import annotator_notes
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import reject_unread_boxes
@@ -23,6 +24,7 @@ from pellucid.formats.tabular.column_roles import ColumnRoles, Purpose, assign_r
 from pellucid.formats.tabular.concept_cells import has_tag_values
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.label_rows import read_label_rows
+from pellucid.formats.tabular.left_out_rows import reject_left_out_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, read_one_hot
@@ -71,6 +73,11 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
     )
     image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
     reject_weak_concept(reader, roles)
+    if not options.columns:
+        reject_left_out_rows(reader, roles)
+        reject_amounts(reader, roles)
+        reject_flags_as_concepts(reader, roles)
+    reject_structures(reader, roles.image)
     if options.kind == "tagging":
         roles = flag_column_as_tag(reader, roles, options)
     if roles.concept is None and roles.layout and options.kind in (None, "detection"):
@@ -89,6 +96,18 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
         fractions = Note("fractions", FRACTIONS_MESSAGE, 1, "info")
         return replace(annotations, unit="fractions", notes=[*annotations.notes, fractions])
     return annotations
+
+
+def reject_structures(reader: TableReader, image_column: str) -> None:
+    """Raise InvalidRecordError if the images are structures, as Hugging Face stores them."""
+    if reader.column_types[image_column].startswith("STRUCT"):
+        raise InvalidRecordError(
+            reader.path,
+            f"column {image_column}",
+            f"its cells are structures ({reader.column_types[image_column][:60]}), not names",
+            "Write a column with the file names; a Hugging Face data set can be added as it is in "
+            "Python: view.add(name, dataset).",
+        )
 
 
 def flag_column_as_tag(

@@ -97,7 +97,7 @@ UNIT_TOKENS = {"px", "pixel", "pixels", "norm", "normalized", "normalised", "rel
 POLYGON_NAMES = (("x3", "y3"), ("trx", "try"), ("topright", "bottomleft"))
 """Columns of a third corner: four points, not two."""
 SHAPE_TOKENS = {"polygon", "polygons", "segmentation", "obb", "rbox", "quad", "wkt", "geometry"} | (
-    {"outline", "contour", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
+    {"outline", "contour", "points", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
 )
 """Words of names of columns whose cells may hold a box or an outline."""
 OUTSIDE_TOLERANCE = 1.05

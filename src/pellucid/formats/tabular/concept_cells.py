@@ -8,6 +8,7 @@ from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import BoolArray, StringArray
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.image_files import is_data_file
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.flags import FALSE_WORDS, NEGATIVE_WORDS, POSITIVE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.reader import TableReader
@@ -26,8 +27,21 @@ def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
         raise InvalidRecordError(
             reader.path, reader.row_location(int(repeats[0])), "repeats the header", "Remove it."
         )
+    reject_file_names(reader, roles.concept, texts)
     is_missing = np.array([is_missing_concept(str(text)) for text in texts], bool)
     return join_forms_of_numbers(np.where(is_missing, "", texts))
+
+
+def reject_file_names(reader: TableReader, column: str, texts: StringArray) -> None:
+    """Raise InvalidRecordError if all cells are files: masks, or files of annotations."""
+    names = [str(text) for text in texts if text]
+    if names and all(map(is_data_file, names)):
+        raise InvalidRecordError(
+            reader.path,
+            f"column {column}",
+            f"'{names[0]}' is a file, not a concept",
+            "Write the concept of each image, or import the files themselves.",
+        )
 
 
 def join_forms_of_numbers(texts: StringArray) -> StringArray:

@@ -21,6 +21,7 @@ from pellucid.formats.tabular.box_columns import BoxLayout, corners_of, list_sha
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
+from pellucid.formats.tabular.left_out_rows import reject_annotated_rows, reject_left_out_rows
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.top_k import (
@@ -100,6 +101,8 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     if not options.columns:
         reject_several_models(reader, roles)
+        reject_annotated_rows(reader, roles)
+        reject_left_out_rows(reader, roles)
         if not is_detection:
             reject_answers(reader, roles)
     predictions = read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)

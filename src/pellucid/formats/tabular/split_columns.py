@@ -48,7 +48,8 @@ def named_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
     """The column of 0 and 1 that is called like a split: `train`.
 
     Raises:
-        InvalidRecordError: several are, so that none alone says the split of an image.
+        InvalidRecordError: several are, so that none alone says the split of an image, or it is
+            called `valid`, which may mean another thing.
     """
     flags = [name.column for name in names if name.rest in FLAG_NAMES and is_flag(reader, name)]
     others = [
@@ -58,6 +59,14 @@ def named_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
     ]
     if others:  # among columns of concepts it is one of them
         return []
+    if flags and parse_column_name(flags[0]).rest == "valid" and len(flags) == 1:
+        raise InvalidRecordError(
+            reader.path,
+            f"column {flags[0]}",
+            "it may say which images are validation, or which rows are valid",
+            f"Specify --columns split={flags[0]}; or leave out the rows that are not valid, and "
+            "the column.",
+        )
     if len(flags) > 1:
         raise InvalidRecordError(
             reader.path,

@@ -1,0 +1,73 @@
+"""Rows of a table that a column marks as no part of it: deleted, rejected, or of the other side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.core.errors import format_count
+from pellucid.core.tables import BoolArray
+from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.tabular.column_names import parse_column_name
+from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
+from pellucid.formats.tabular.flags import NEGATIVE_WORDS
+from pellucid.formats.tabular.reader import TableReader
+
+DELETED_NAMES = tuple(
+    f"{start}{word}"
+    for start in ("", "is", "was")
+    for word in ("deleted", "excluded", "removed", "rejected", "discarded", "skip", "skipped")
+)
+"""Compact names of columns that mark rows which are left out where they say yes."""
+KEPT_NAMES = ("keep", "kept", "iskept", "accepted", "isaccepted", "iscorrect", "isvalidated")
+"""Compact names of columns that mark rows which are left out where they say no."""
+ANSWER_NAMES = ("answer", "status", "reviewstatus", "state")
+REJECTING_WORDS = ("reject", "rejected", "ignore", "skip", "skipped", "deleted")
+"""Answers of annotators who did not accept a row (Prodigy)."""
+SIDE_NAMES = ("isgt", "gt", "isgroundtruth", "type", "source", "kind", "origin", "set")
+ANNOTATED_WORDS = ("gt", "ground_truth", "groundtruth", "ground truth", "annotation", "target")
+PREDICTED_WORDS = ("pred", "prediction", "predicted", "dt", "det", "detection")
+"""How columns say of each row which side it is of."""
+
+
+def reject_left_out_rows(reader: TableReader, roles: ColumnRoles) -> None:
+    """Raise InvalidRecordError if a column that is not read marks rows as deleted or rejected."""
+    for column in roles.unassigned_columns(reader):
+        is_left_out = left_out_rows(reader, column)
+        if is_left_out is not None and is_left_out.any():
+            count = format_count(int(is_left_out.sum()), "row")
+            cell = reader.text_column(column)[np.flatnonzero(is_left_out)[0]]
+            raise InvalidRecordError(
+                reader.path,
+                reader.row_location(int(np.flatnonzero(is_left_out)[0])),
+                f"{column} is '{cell}', as in {count}: they may not count",
+                f"Leave these rows out, or remove the column '{column}'.",
+            )
+
+
+def left_out_rows(reader: TableReader, column: str) -> BoolArray | None:
+    name = parse_column_name(column).rest
+    cells = [str(cell).lower() for cell in reader.text_column(column)]
+    if name in ANSWER_NAMES and "accept" in cells:
+        return np.array([cell in REJECTING_WORDS for cell in cells], bool)
+    if name in (*DELETED_NAMES, *KEPT_NAMES) and says_yes_and_no(reader, column):
+        is_no = np.array([cell in NEGATIVE_WORDS for cell in cells], bool)
+        return is_no if name in KEPT_NAMES else ~is_no & np.array([cell != "" for cell in cells])
+    return None
+
+
+def reject_annotated_rows(reader: TableReader, roles: ColumnRoles) -> None:
+    """Raise InvalidRecordError if a column of a table of predictions says that some of its rows are
+    annotations."""
+    for column in roles.unassigned_columns(reader):
+        compact = "".join(parse_column_name(column).tokens)
+        if compact not in SIDE_NAMES:
+            continue
+        cells = {str(cell).lower() for cell in reader.encoded_column(column)[0]}
+        is_flag = compact in SIDE_NAMES[:3] and says_yes_and_no(reader, column)
+        if is_flag or (cells & {*ANNOTATED_WORDS} and cells & {*PREDICTED_WORDS}):
+            raise InvalidRecordError(
+                reader.path,
+                f"column {column}",
+                "it says that some rows are annotations, not predictions",
+                "Write the predictions and the annotations into one file each.",
+            )
