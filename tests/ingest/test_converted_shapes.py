@@ -47,7 +47,10 @@ def unchanged(point: Point) -> Point:
 
 CHANGES: dict[str, Callable[[Point], Point]] = {
     "y first": lambda point: [point[1], point[0]],
-    "of images resized to 320": lambda point: [value * 320 / WIDTH for value in point],
+    "of images in a square of 640": lambda point: [
+        point[0] * 640 / WIDTH,
+        (point[1] * 640 / WIDTH) + (640 - HEIGHT * 640 / WIDTH) / 2,
+    ],
 }
 
 
