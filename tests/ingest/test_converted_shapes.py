@@ -80,3 +80,20 @@ def test_other_shapes_are_refused(name: str, view: pellucid.View, tmp_path: Path
     version = view.version_or_draft("m")
     version.add_predictions(source, geometry="box")
     assert version.metrics().overall.errors == 0
+
+
+def test_shapes_that_are_not_read_are_refused(view: pellucid.View, tmp_path: Path) -> None:
+    """Predictions of an own program: their boxes are read, their outlines are not."""
+    rows = [
+        {
+            "image": f"{number}.png",
+            "label": "dent",
+            "score": 0.9,
+            "bbox": [points[0][0], points[0][1], 100, 120],
+            "segmentation": [[1, 1, 3, 1, 3, 3]],
+        }
+        for number, points in enumerate(TRIANGLES)
+    ]
+    source = toys.write(tmp_path / "p.json", json.dumps(rows))
+    with pytest.raises(PellucidError, match="column segmentation: shapes of tables are not read"):
+        view.version_or_draft("m").add_predictions(source, boxes="xywh-pixels")

@@ -31,7 +31,11 @@ from pellucid.formats.tabular.top_k import (
     read_list_cells,
     read_numbered_pairs,
 )
-from pellucid.formats.tabular.unread_columns import reject_answers, reject_several_models
+from pellucid.formats.tabular.unread_columns import (
+    reject_answers,
+    reject_several_models,
+    reject_unread_shapes,
+)
 from pellucid.formats.tabular.wide_scores import (
     find_score_columns,
     group_by_affixes,
@@ -105,6 +109,8 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         reject_left_out_rows(reader, roles)
         if not is_detection:
             reject_answers(reader, roles)
+    if is_detection:
+        reject_unread_shapes(reader, roles, options)
     predictions = read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
     is_binary = options.kind == "classification" and len(options.concepts) == 2
     return read_positive_scores(predictions, roles.score, names_both) if is_binary else predictions

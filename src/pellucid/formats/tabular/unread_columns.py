@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid.core.tables import BoolArray
 from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.probe import AnnotatedShapes, ReadOptions
 from pellucid.formats.tabular.column_names import VALUE_NAMES, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
 from pellucid.formats.tabular.flags import NEGATIVE_WORDS
@@ -41,6 +42,31 @@ def reject_answers(reader: TableReader, roles: ColumnRoles) -> None:
             f"it says yes or no, so '{roles.score}' may be the confidence of that answer",
             f"Write the score of the concept, 1 - {roles.score} where the answer is no; if it is "
             f"that already, specify --columns score={roles.score}.",
+        )
+
+
+SHAPE_TOKENS = {
+    *("segmentation", "segmentations", "segment", "segments", "mask", "masks", "rle"),
+    *("polygon", "polygons", "contour", "outline", "points", "keypoints", "obb"),
+}
+
+
+def reject_unread_shapes(reader: TableReader, roles: ColumnRoles, options: ReadOptions) -> None:
+    """Raise InvalidRecordError if a column has shapes and the annotations do too: they would be
+    compared by their boxes."""
+    columns = [
+        column
+        for column in roles.unassigned_columns(reader)
+        if SHAPE_TOKENS & {*parse_column_name(column).tokens} and not reader.is_empty(column)
+    ]
+    shapes = options.annotated_shapes() if columns else AnnotatedShapes()
+    if shapes.has_masks or shapes.keypoint_count:
+        raise InvalidRecordError(
+            reader.path,
+            f"column {columns[0]}",
+            "shapes of tables are not read, and the annotations have shapes",
+            "Write COCO results with segmentation or keypoints; or remove the column to compare "
+            "boxes.",
         )
 
 
