@@ -144,3 +144,87 @@ def test_a_rectangle_selects_what_it_touches(page: Page, demo_address):
     expect(selected).to_have_count(0)
     cells.nth(1).click()
     expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+
+
+def test_the_queue_gives_its_place_back(go):
+    page = go("&tab=missing&concept=dent&at=dent:0.1&review=all")
+    page.keyboard.press("r")
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-6")
+    page.keyboard.press("q")  # unsure: nothing that the queue would leave out
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-7")
+    page.keyboard.press("Q")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Q")
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-7")
+
+
+def test_undo_shows_at_once_while_the_server_is_away(go):
+    page = go()
+    page.keyboard.press("r")
+    page.route("**/decisions", lambda route: route.abort())
+    page.keyboard.press("e")
+    page.keyboard.press("e")
+    expect(page.locator("#item-1 .stamp")).to_have_text("✕ Model is wrong")
+    notice = page.get_by_role("alert").filter(has_text="2 decisions wait")
+    expect(notice).to_be_visible()
+    verdict = page.get_by_role("toolbar", name="Review").get_by_role("button").first.bounding_box()
+    below = notice.bounding_box()
+    assert below["y"] + below["height"] <= verdict["y"]  # it covers no button
+    page.keyboard.press("z")
+    expect(page.locator("#item-1 .stamp")).to_have_count(0)
+    expect(page.locator("#item-0 .stamp")).to_have_count(1)
+    page.keyboard.press("z")
+    expect(page.locator("#item-0 .stamp")).to_have_count(0)
+    page.unroute("**/decisions")
+    page.get_by_role("button", name="Retry now").click()
+    expect(page.get_by_role("toolbar", name="Review").get_by_label("Filters")).to_contain_text(
+        "10 to review"
+    )
+    expect(page.locator(".stamp")).to_have_count(0)
+
+
+def test_history_uses_the_words_of_the_buttons(go):
+    page = go()
+    page.keyboard.press("r")
+    bar = page.get_by_role("toolbar", name="Review")
+    page.keyboard.press("e")
+    expect(bar.get_by_label("Filters")).to_contain_text("9 to review")
+    page.keyboard.press("w")
+    expect(bar.get_by_label("Filters")).to_contain_text("8 to review")
+    page.keyboard.press("z")
+    expect(bar.get_by_label("Filters")).to_contain_text("9 to review")
+    page.keyboard.press("H")
+    acts = page.get_by_role("dialog").locator(".what")
+    expect(acts.nth(0)).to_have_text("taken back: label added: dent → nothing")
+    expect(acts.nth(2)).to_have_text("model is wrong: dent")
+
+
+def test_the_filter_is_used_by_keyboard(go):
+    page = go()
+    page.keyboard.press("f")
+    expect(page.get_by_role("textbox", name="File name contains")).to_be_focused()
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chips")).to_contain_text("1 of 10")
+    page.keyboard.press("f")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("form", name="Filter")).to_have_count(0)
+    expect(page.locator(".chips")).to_contain_text("1 of 10")
+
+
+def test_filters_hold_from_concept_to_concept(go):
+    page = go("&tab=missing&concept=dent&at=dent:0.1&only=file:3&only=cause:background")
+    chips = page.locator(".chip")
+    expect(chips).to_have_count(2)
+    page.keyboard.press("[")
+    expect(page.get_by_role("heading", name="All concepts")).to_be_visible()
+    expect(chips).to_have_count(2)
+    page.keyboard.press("1")  # items of other tabs have no such cause
+    expect(chips).to_have_text(re.compile("3"))
+    page.keyboard.press("F")
+    expect(page.get_by_role("heading", name="All concepts")).to_be_visible()
+    everything = page.get_by_role("navigation", name="Concepts").get_by_role("listitem").first
+    expect(everything).not_to_contain_text(" of ")

@@ -213,3 +213,16 @@ def test_concepts_that_the_annotations_lack_are_mapped(page: Page, workspace, se
     expect(dialog).to_have_count(0)
     assert len(view.version("m").gallery("all", names[0])) == 2
     expect(page.get_by_role("option", name=re.compile(re.escape(names[0]))).first).to_be_visible()
+
+
+def test_the_key_compares_the_ticked_versions(opened, view, tmp_path):
+    rows = [{"image_id": 12, "category_id": 1, "bbox": [0, 0, 30, 30], "score": 0.9}]
+    view.start("third").add_predictions(toys.results(tmp_path, rows, "third.json"))
+    page = opened
+    page.reload()
+    page.get_by_label("Compare third").check()
+    page.get_by_label("Compare first").check()
+    page.keyboard.press("C")
+    expect(page.get_by_label("Baseline")).to_have_value("first")
+    expect(page.get_by_label("→ candidate")).to_have_value("third")
+    expect(page.locator(".summary")).not_to_contain_text("errors")  # those of its own thresholds
