@@ -184,3 +184,44 @@ def test_predictions_given_as_annotations(tmp_path: Path) -> None:
     source = toys.write(tmp_path / "r.json", json.dumps(results))
     with pytest.raises(PellucidError, match="contains predictions; expected annotations"):
         add(tmp_path, source)
+
+
+def test_own_records_under_the_key_of_coco(tmp_path: Path) -> None:
+    records = [{"image": name, "label": "cat", "x": 1, "y": 2, "w": 30, "h": 40} for name in IMAGES]
+    source = toys.write(
+        tmp_path / "a.json", json.dumps({"classes": ["cat"], "annotations": records})
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, boxes="xywh-pixels")
+    assert (view.kind, view.images_by_split["validation"]) == ("detection", 4)
+
+
+def test_paths_of_windows_with_repeated_names(tmp_path: Path) -> None:
+    boxes = "image,label,xmin,ymin,xmax,ymax"
+    names = [f"cam{camera}/{number}.jpg" for camera in range(2) for number in range(2)]
+    rows = [f"{name},cat,{10 + 9 * n},20,110,120" for n, name in enumerate(names)]
+    view = add(tmp_path, toys.write(tmp_path / "a.csv", "\n".join([boxes, *rows])))
+    predicted = ["D:\\data\\" + row.replace("/", "\\").replace("cat,", "cat,0.9,") for row in rows]
+    header = "image,label,score,xmin,ymin,xmax,ymax"
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "p.csv", "\n".join([header, *predicted])))
+    assert version.metrics().overall.errors == 0
+
+
+def test_results_of_whole_images(tmp_path: Path) -> None:
+    """COCO's records without a box, of a classifier."""
+    view = add(tmp_path, toys.write(tmp_path / "a.csv", "image,label\na.jpg,cat\nb.jpg,dog\n"))
+    rows = [
+        {"image_id": "a.jpg", "category_id": "cat", "score": 0.9},
+        {"image_id": "b.jpg", "category_id": "cat", "score": 0.8},
+    ]
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "p.json", json.dumps(rows)))
+    assert version.metrics().overall.accuracy == 0.5
+
+
+def test_names_in_another_spelling_are_said(tmp_path: Path) -> None:
+    view = add(tmp_path, toys.write(tmp_path / "a.csv", "image,label\na.jpg,TV\nb.jpg,Dog\n"))
+    source = toys.write(tmp_path / "p.csv", "image,label,score\na.jpg,tv,0.9\nb.jpg,Dog,0.8\n")
+    notes = view.start("m").add_predictions(source)
+    messages = [note.message for note in notes if note.kind == "folded_names"]
+    assert messages == ["concepts matched by names, ignoring case: 'tv' as 'TV'"]

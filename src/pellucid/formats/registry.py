@@ -165,6 +165,9 @@ def matches_source(
         return table.matches_predictions(probe, options)
     if reader is image_folder.FORMAT:
         return image_folder.has_pictures(probe)
+    if reader is coco_results.PREDICTION_FORMAT and options.kind in ("classification", "tagging"):
+        is_empty = probe.head.strip("[] \n") == ""
+        return reader.matches(probe) and (is_empty or coco_results.has_objects(probe))
     return reader.matches(probe)
 
 

@@ -137,6 +137,7 @@ def resolve_references(
         *other_folder_notes(as_written.image_keys, image_choice.refs, images),
         *box_notes(box_inferences),
         *concept_choice.notes,
+        *folded_name_notes(source.concept_keys, concept_choice.refs, concepts),
     ]
     return ResolvedReferences(
         source,
@@ -145,6 +146,22 @@ def resolve_references(
         notes,
         [image_choice.inference, *box_inferences, concept_choice.inference],
     )
+
+
+def folded_name_notes(
+    keys: Sequence[str], concept_refs: Interpretation, concepts: Sequence[Concept]
+) -> list[Note]:
+    """A note on names that are read as those of the version in another spelling."""
+    if concept_refs.name != "names, ignoring case":
+        return []
+    pairs = [
+        f"'{key}' as '{concepts[position].name}'"
+        for key, position in zip(keys, concept_refs.positions.tolist(), strict=True)
+        if position >= 0 and key != concepts[position].name
+    ]
+    message = f"concepts matched by names, ignoring case: {', '.join(pairs[:5])}"
+    more = f" and {len(pairs) - 5:,} more" if len(pairs) > 5 else ""
+    return [Note("folded_names", f"{message}{more}", len(pairs), "info")]
 
 
 def other_folder_notes(

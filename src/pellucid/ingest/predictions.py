@@ -31,6 +31,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import DuplicateScoreError
 from pellucid.ingest.box_scaling import scale_prediction_boxes
+from pellucid.ingest.class_order import class_order_notes
 from pellucid.ingest.compared_objects import ComparedObjects, settle_geometry
 from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, check_names
 from pellucid.ingest.converted_shapes import reject_unconverted_shapes
@@ -127,6 +128,10 @@ def import_predictions(
         *settled.notes,
         *other_split_notes(source, image_refs.positions, is_selected),
     ]
+    if version.kind == "classification":
+        image_rows, classes = image_refs.positions[source.image], settled.positions[source.concept]
+        names = [concept.name for concept in concepts]
+        notes += class_order_notes(source, image_rows, classes, version.annotations, names)
     if split_index is not None and len(source.score) and not is_selected.any():
         raise OtherSplitError(source.path, SPLITS[split_index])
     covered = cover_images(

@@ -167,7 +167,8 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
         lambda: [plain_ids(ids) for ids in images.source_id],
         clean_id,
     )
-    deepest = min(12, max((key.count("/") for key in source.image_keys), default=0))
+    folders = (key.count("/") + key.count("\\") for key in source.image_keys)
+    deepest = min(12, max(folders, default=0))
     path_schemes: list[NamingScheme] = [
         ("path", named(images, str), strip_dot_slash),
         *(
@@ -392,14 +393,15 @@ def reject_ambiguous(
     ambiguous_indexes = np.flatnonzero(image_refs.positions == AMBIGUOUS)
     if len(ambiguous_indexes):
         key = source.image_keys[ambiguous_indexes[0]]
-        key_forms = {key, file_stem(key)}
+        posix_key = key.replace("\\", "/")
+        key_forms = {key, file_stem(posix_key)}
         matching_paths = [
             path
             for path, source_id in zip(
                 images.path[is_candidate], images.source_id[is_candidate], strict=True
             )
             if key in source_id.split("\n")
-            or base_name(path) == base_name(key)
+            or base_name(path) == base_name(posix_key)
             or file_stem(path) in key_forms
             or numeric_stem(path) == key
         ]

@@ -47,8 +47,9 @@ class ObjectiveNotReachedError(PellucidError):
 
     def __init__(self, objective: str, concepts: Sequence[str]) -> None:
         super().__init__(
-            f"no threshold reaches {objective} for {summarize_names(concepts, 8)}. Choose another "
-            "objective, or set these with --threshold CONCEPT=X."
+            f"no threshold reaches {' of at least '.join(objective.split(':'))} for "
+            f"{summarize_names(concepts, 8)}. Lower it, choose another objective, or give these "
+            "concepts thresholds of their own (on the command line with --threshold CONCEPT=X)."
         )
 
 

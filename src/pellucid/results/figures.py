@@ -266,7 +266,7 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
     if not standard_error or abs(difference) < 2.58 * standard_error or abs(difference) < 0.05:
         return []
     shares = (
-        f"{100 * a / n:.0f} % of decisions correct on training, {100 * b / m:.0f} % on validation"
+        f"TP / (TP + FP + FN) is {100 * a / n:.0f} % on training, {100 * b / m:.0f} % on validation"
     )
     if difference > 0:
         return [f"{shares}: the model does better on its training images (overfitting)"]

@@ -61,7 +61,9 @@ function emptyList(state: ListState): EmptyMessage {
   if (state.all > 0)
     return message(
       state.hidesReviewed
-        ? `All ${count(state.all)} items of this list are reviewed.`
+        ? state.all === 1
+          ? 'The one item of this list is reviewed.'
+          : `All ${count(state.all)} items of this list are reviewed.`
         : 'No such item in this list.',
     );
   if (state.coverage && !state.coverage.covered)

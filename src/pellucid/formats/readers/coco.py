@@ -80,9 +80,15 @@ def is_coco(head: str) -> bool:
         '"imagePath"',
         '"detection_categories"',
     )
+    has_own_records = (
+        re.search(r'"annotations"\s*:\s*\[\s*\{', head) is not None
+        and '"image_id"' not in head
+        and '"images"' not in head
+    )
     return (
         head.startswith("{")
         and coco_key is not None
+        and not has_own_records
         and not is_json_lines(head)
         and not any(key in head for key in foreign_keys)
     )

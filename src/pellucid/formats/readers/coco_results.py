@@ -53,6 +53,11 @@ def matches(probe: Probe) -> bool:
     )
 
 
+def has_objects(probe: Probe) -> bool:
+    """Whether the records say where their objects are; of whole images they need not."""
+    return any(f'"{key}"' in probe.head for key in ("bbox", "segmentation", "keypoints"))
+
+
 RESULTS_VIEW_SQL = """
     CREATE TEMP VIEW results AS SELECT {image} AS image, {concept} AS concept, score, bbox
     FROM read_json(
