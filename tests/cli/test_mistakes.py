@@ -2,6 +2,7 @@
 
 import pytest
 
+import pellucid
 import toys
 
 
@@ -154,3 +155,27 @@ def test_a_closed_output_does_not_hide_the_gate(files):
     script = f"set -o pipefail; {gate} | true"
     ended = subprocess.run(["bash", "-c", script], cwd=files, capture_output=True, check=False)
     assert ended.returncode == 4, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (
+            ["gallery", "{w}", "v", "m", "--tab", "missing", "--only", "cause:backgroud"],
+            "background",
+        ),
+        (["gallery", "{w}", "v", "m", "--tab", "missing", "--only", "where:widht=..600"], "width"),
+        (["gallery", "{w}", "v", "m", "--tab", "missing", "--only", "predicted:rsut"], "rust"),
+        (["gallery", "{w}", "v", "m", "--tab", "missing", "--only", "cuase:background"], "cause"),
+        (["metrics", "{w}", "v", "m", "--only", "where:widht=..600"], "width"),
+        (["add", "{w}", "u", "{w}/../annotations.json", "--format", "cooc"], "coco"),
+        (["metrics", "{w}x", "v", "m"], "w"),
+    ],
+)
+def test_near_names_are_suggested_everywhere(words, meant, tmp_path):
+    workspace = tmp_path / "w"
+    view, _ = pellucid.open(workspace).add("v", toys.coco(tmp_path, pictures=False))
+    view.start("m").add_predictions(toys.results(tmp_path))
+    done = toys.run_cli(*(word.format(w=workspace) for word in words))
+    assert done.returncode in (2, 3)
+    assert f"Did you mean '{meant}'?" in done.stderr

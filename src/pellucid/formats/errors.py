@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pellucid.core.errors import PellucidError, format_count, summarize_names
+from pellucid.core.suggestions import suggestion_text
 
 
 class UnrecognizedFormatError(PellucidError):
@@ -83,6 +84,7 @@ class UnknownFormatNameError(PellucidError):
     def __init__(self, format_name: str, format_names: Sequence[str]) -> None:
         super().__init__(
             f"unknown format '{format_name}'. Expected one of: {', '.join(format_names)}."
+            f"{suggestion_text(format_name, format_names)}"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pellucid.core.errors import PellucidError, summarize_names
 from pellucid.core.suggestions import suggestion_text
@@ -14,12 +14,16 @@ class InvalidEmbeddingsError(PellucidError):
 
 
 class FilterError(PellucidError):
-    """A gallery filter cannot be parsed."""
+    """A gallery filter cannot be parsed. name, choices: the part that is wrong and what it may be,
+    to suggest one that is close."""
 
     exit_status = 2
 
-    def __init__(self, expression: str, expected: str) -> None:
-        super().__init__(f"invalid filter '{expression}': expected {expected}.")
+    def __init__(
+        self, expression: str, expected: str, name: str = "", choices: Iterable[str] = ()
+    ) -> None:
+        suggestion = suggestion_text(name, choices)
+        super().__init__(f"invalid filter '{expression}': expected {expected}.{suggestion}")
 
 
 class NoScoresError(PellucidError):

@@ -138,7 +138,8 @@ def other_version_names(filters: Sequence[str]) -> list[str]:
 def parse_clause(clause_text: str) -> tuple[str, str]:
     key, colon, argument = clause_text.partition(":")
     if key not in FILTER_KEYS or not colon:
-        raise FilterError(clause_text, f"KEY:VALUE with one of the keys {', '.join(FILTER_KEYS)}")
+        expected = f"KEY:VALUE with one of the keys {', '.join(FILTER_KEYS)}"
+        raise FilterError(clause_text, expected, key, FILTER_KEYS)
     return key, argument
 
 
@@ -219,7 +220,8 @@ def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArr
 
 def cause_mask(selection: TabSelection, item_rows: Int64Array, cause: str) -> BoolArray:
     if cause not in CAUSES:
-        raise FilterError(f"cause:{cause}", f"one of the causes {', '.join(CAUSES)}")
+        expected = f"one of the causes {', '.join(CAUSES)}"
+        raise FilterError(f"cause:{cause}", expected, cause, CAUSES)
     find_causes = {"extra": false_negative_causes, "missing": false_positive_causes}.get(
         selection.tab
     )
@@ -237,7 +239,8 @@ def confusion_mask(
     none."""
     evaluation = selection.evaluation
     if concept_name and concept_name not in evaluation.concepts:
-        raise FilterError(f"{key}:{concept_name}", "a concept of the version, or an empty value")
+        expected = "a concept of the version, or an empty value"
+        raise FilterError(f"{key}:{concept_name}", expected, concept_name, evaluation.concepts)
     concept_index = (
         evaluation.concepts.index(concept_name) if concept_name else len(evaluation.concepts)
     )
@@ -340,6 +343,8 @@ def version_change_mask(
             f"versus:{argument}",
             "versus:VERSION=CHANGE or versus:VERSION=CHANGE@POINT with one of "
             f"{', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}",
+            change,
+            (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES),
         )
     other = context.other_version(version_name).at_point(point or "errors")
     ours, theirs = (

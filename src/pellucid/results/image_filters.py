@@ -40,7 +40,8 @@ def match_images(images: Images, clauses: Sequence[str]) -> BoolArray:
             is_match = match_property(clause, file_facts[condition.name], condition)
         else:
             names = sorted({*columns, *file_facts})
-            raise FilterError(clause, f"one of the properties {', '.join(names)}")
+            expected = f"one of the properties {', '.join(names)}"
+            raise FilterError(clause, expected, condition.name, names)
         is_selected &= is_match
     return is_selected
 
@@ -57,7 +58,8 @@ def match_column(clause: str, values: list[str], condition: Condition) -> BoolAr
         has_value = np.array([same_value(value, wanted) for value in values], bool)
         if not has_value.any():
             known = sorted({value for value in values if value})
-            raise FilterError(clause, f"a value of the column: {summarize_names(known, 8)}")
+            expected = f"a value of the column: {summarize_names(known, 8)}"
+            raise FilterError(clause, expected, wanted, known)
         is_match |= has_value
     return is_match
 

@@ -352,6 +352,8 @@ def match_conditions(
             raise FilterError(
                 f"where:{condition.expression}",
                 f"one of the properties {', '.join(sorted(property_by_name))}",
+                condition.name,
+                property_by_name,
             )
         if (property_by_name[condition.name].labels is None) != (condition.values is None):
             expected = (

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pellucid.core.errors import MalformedFileError, PellucidError
+from pellucid.core.suggestions import suggestion_text
 
 
 class WorkspaceMissingError(PellucidError):
     http_status = 404
 
     def __init__(self, path: object) -> None:
-        super().__init__(f"{path}: no workspace found. Create one with `pellucid add`.")
+        suggestion = suggestion_text(Path(str(path)).name, workspaces_beside(str(path)))
+        super().__init__(f"{path}: no workspace found. Create one with `pellucid add`.{suggestion}")
+
+
+def workspaces_beside(location: str) -> list[str]:
+    """The names of the workspaces in the folder that another was looked for in."""
+    try:
+        return [path.parent.name for path in Path(location).parent.glob("*/workspace.json")]
+    except OSError:
+        return []
 
 
 class RemoteChangeError(PellucidError):
