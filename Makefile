@@ -14,7 +14,7 @@ demo: $(VENV)/.run
 
 # What a newcomer runs: minutes.
 test: check chromium $(DEMO)
-	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not tools" $(PYTEST)
+	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 3 --dist worksteal -m "not slow and not tools" $(PYTEST)
 
 # Everything, with more examples of the property tests.
 test-all: check chromium nginx $(DEMO)

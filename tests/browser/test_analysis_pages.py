@@ -83,6 +83,7 @@ def test_figures_open_their_items(go, demo):
     expect_items(page, int(said.split(" ")[0].replace(",", "")))
 
 
+@pytest.mark.slow
 def test_causes_open_their_items(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures")
@@ -170,6 +171,7 @@ def test_confusion_cells_open_their_items_by_mouse_and_key(go, demo):
     expect(page.get_by_role("listbox")).to_have_attribute("aria-label", f"Items, {found} in all")
 
 
+@pytest.mark.slow
 def test_slices_open_their_errors(go, demo):
     version = demo.view("cells").version("v1")
     page = go("?view=cells&version=v1&page=slices")
@@ -207,6 +209,7 @@ def test_slices_are_walked_with_the_keyboard(go):
     expect(rows.nth(1).locator(".crop").nth(1)).to_have_class(re.compile("current"))
 
 
+@pytest.mark.slow
 def test_map_and_groups_open_similar_items(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=similar")

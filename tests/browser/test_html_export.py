@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 import pellucid
 from pellucid.formats.errors import ExportError
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

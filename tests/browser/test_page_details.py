@@ -25,6 +25,7 @@ def finding(page: Page, text: str):
     return page.get_by_role("article", name=re.compile(text))
 
 
+@pytest.mark.slow
 def test_a_finding_tells_how_far_its_review_is(page: Page, own_demo):
     page.goto(own_demo)
     page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
@@ -165,6 +166,7 @@ IN_SIGHT = """() => {
 """Whether the cell under the cursor lies in the wall."""
 
 
+@pytest.mark.slow
 def test_the_cursor_of_a_review_stays_in_sight(page: Page, own_demo):
     page.goto(own_demo)
     page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")

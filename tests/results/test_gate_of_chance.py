@@ -5,6 +5,8 @@ import pytest
 
 from pellucid.results.release_gate import check_gate
 
+pytestmark = pytest.mark.slow
+
 SETS, IMAGES = 200, 60
 CONCEPTS = [f"concept {number}" for number in range(8)]
 

@@ -191,6 +191,7 @@ def test_labels_beyond_the_names_are_refused() -> None:
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_commands_of_findings_list_what_they_count(shared: Path, workspace: Workspace) -> None:
     folder = shared / "coco256"
     view, _ = workspace.add("v", folder / "annotations/instances_plus_crowd.json")
