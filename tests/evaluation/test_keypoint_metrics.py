@@ -50,8 +50,8 @@ def test_figures_equal_pycocotools(seed, with_boxes):
     assert_close(coco.values(), figures.values())
 
 
-@given(seed=st.integers(0, 2**32), points=st.integers(1, 25))
 @pytest.mark.slow
+@given(seed=st.integers(0, 2**32), points=st.integers(1, 25))
 def test_figures_of_other_points_equal_pycocotools(seed, points):
     """With the sigmas that the file states, and with ultralytics' where it states none."""
     posed = reference.random_set(seed, images=3, points=points)
