@@ -117,6 +117,11 @@ def document_rows(document: Any) -> Iterator[Row]:
         elif all(isinstance(entry, Mapping) and image_key(entry) for entry in entries.values()):
             # numbered records, as pandas writes them: the number is not the image
             yield from document_rows(list(entries.values()))
+        elif are_groups(entries):
+            for name, records in entries.items():
+                split = {"split": name} if parse_split(name) is not None else {}
+                for row in document_rows(records):
+                    yield {**row, **split}
         else:
             for image, entry in entries.items():
                 yield from entry_rows(str(image), entry)
@@ -124,6 +129,20 @@ def document_rows(document: Any) -> Iterator[Row]:
     for record in document if isinstance(document, list) else ():
         if isinstance(record, Mapping):
             yield from image_rows(record)
+
+
+def are_groups(entries: Mapping[str, Any]) -> bool:
+    """Whether each entry lists records of several images, such as those of a split: the records
+    name their images, and the keys are none."""
+    are_named = all(
+        isinstance(records, list) and all(map(image_key, records)) for records in entries.values()
+    )
+    if not are_named or any(map(is_image_file, entries)):
+        return False
+    images = [
+        {record[str(image_key(record))] for record in records} for records in entries.values()
+    ]
+    return any(len(names) > 1 for names in images)
 
 
 def names_concepts(document: Mapping[str, Any]) -> bool:
@@ -174,12 +193,6 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
         return
     if not entry:
         yield {IMAGE_COLUMN: image}
-        return
-    if not is_image_file(image) and all(map(image_key, entry)):
-        # a group of images, such as those of a split: the records name their images
-        split = {"split": image} if parse_split(image) is not None else {}
-        for record in entry:
-            yield from ({**row, **split} for row in image_rows(record))
         return
     for record in entry:
         yield {**flat_fields(record), IMAGE_COLUMN: image}

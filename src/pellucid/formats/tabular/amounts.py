@@ -24,12 +24,11 @@ def reject_amounts(reader: TableReader, roles: ColumnRoles) -> None:
     none, or that they are unlikely."""
     if roles.concept is None or roles.layout is not None or roles.value is not None:
         return
-    images, image_of_row = reader.encoded_column(str(roles.image))
-    if len(images) == len(image_of_row):
+    columns = [*roles.unassigned_columns(reader), *([roles.score] if roles.score else [])]
+    columns = [column for column in columns if is_amount(reader, column)]
+    if not columns or reader.is_unique(str(roles.image)):
         return
-    for column in (*reader.unindexed_columns(roles.unassigned_columns(reader)), roles.score):
-        if column is None or not is_amount(reader, column):
-            continue
+    for column in columns:
         amounts = reader.number_column(column)
         is_fraction = bool((amounts <= 1).all()) and not {*amounts.tolist()} <= {0.0, 1.0}
         is_absent = amounts < UNLIKELY if is_fraction else amounts == 0
@@ -48,6 +47,8 @@ def reject_flags_as_concepts(reader: TableReader, roles: ColumnRoles) -> None:
     """Raise InvalidRecordError if the concepts were 0 and 1, and another column has the names of
     what they say yes or no to."""
     if roles.concept is None or roles.layout is not None:
+        return
+    if not {*reader.first_texts(roles.concept)} <= {"0", "1"}:
         return
     if {*reader.encoded_column(roles.concept)[0]} != {"0", "1"}:
         return

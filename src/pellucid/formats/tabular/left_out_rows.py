@@ -23,7 +23,8 @@ KEPT_NAMES = ("keep", "kept", "iskept", "accepted", "isaccepted", "iscorrect", "
 ANSWER_NAMES = ("answer", "status", "reviewstatus", "state")
 REJECTING_WORDS = ("reject", "rejected", "ignore", "skip", "skipped", "deleted")
 """Answers of annotators who did not accept a row (Prodigy)."""
-SIDE_NAMES = ("isgt", "gt", "isgroundtruth", "type", "source", "kind", "origin", "set")
+GROUND_TRUTH_FLAGS = ("isgt", "gt", "isgroundtruth")
+SIDE_NAMES = (*GROUND_TRUTH_FLAGS, "type", "source", "kind", "origin", "set")
 ANNOTATED_WORDS = ("gt", "ground_truth", "groundtruth", "ground truth", "annotation", "target")
 PREDICTED_WORDS = ("pred", "prediction", "predicted", "dt", "det", "detection")
 """How columns say of each row which side it is of."""
@@ -46,13 +47,15 @@ def reject_left_out_rows(reader: TableReader, roles: ColumnRoles) -> None:
 
 def left_out_rows(reader: TableReader, column: str) -> BoolArray | None:
     name = parse_column_name(column).rest
+    if name not in (*ANSWER_NAMES, *DELETED_NAMES, *KEPT_NAMES):
+        return None
     cells = [str(cell).lower() for cell in reader.text_column(column)]
     if name in ANSWER_NAMES and "accept" in cells:
         return np.array([cell in REJECTING_WORDS for cell in cells], bool)
-    if name in (*DELETED_NAMES, *KEPT_NAMES) and says_yes_and_no(reader, column):
-        is_no = np.array([cell in NEGATIVE_WORDS for cell in cells], bool)
-        return is_no if name in KEPT_NAMES else ~is_no & np.array([cell != "" for cell in cells])
-    return None
+    if name in ANSWER_NAMES or not says_yes_and_no(reader, column):
+        return None
+    is_no = np.array([cell in NEGATIVE_WORDS for cell in cells], bool)
+    return is_no if name in KEPT_NAMES else ~is_no & np.array([cell != "" for cell in cells])
 
 
 def reject_annotated_rows(reader: TableReader, roles: ColumnRoles) -> None:
@@ -63,7 +66,7 @@ def reject_annotated_rows(reader: TableReader, roles: ColumnRoles) -> None:
         if compact not in SIDE_NAMES:
             continue
         cells = {str(cell).lower() for cell in reader.encoded_column(column)[0]}
-        is_flag = compact in SIDE_NAMES[:3] and says_yes_and_no(reader, column)
+        is_flag = compact in GROUND_TRUTH_FLAGS and says_yes_and_no(reader, column)
         if is_flag or (cells & {*ANNOTATED_WORDS} and cells & {*PREDICTED_WORDS}):
             raise InvalidRecordError(
                 reader.path,
