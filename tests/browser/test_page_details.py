@@ -307,3 +307,23 @@ def test_letters_are_switched_off(page: Page, demo_address):
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
     expect(page).to_have_url(re.compile("item=1"))
+
+
+SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+}).observe({ type: 'layout-shift', buffered: true });
+"""
+
+
+@pytest.mark.parametrize("name", ["gallery", "findings", "figures", "slices", "versions"])
+def test_nothing_moves_while_a_page_arrives(page: Page, demo_address, name):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.add_init_script(SHIFTS)
+    page.goto(f"{demo_address}?view=cells&version=v2&page={name}")
+    pictures = {"gallery": "[role=option] img", "findings": ".crop img"}
+    if name in pictures:
+        expect(page.locator(pictures[name]).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.shifts") < 0.05

@@ -452,18 +452,19 @@ def test_review_page_is_accessible(go, page, theme):
     page.keyboard.press("w")
     expect(page.locator(".effect")).to_be_visible()
     page.evaluate(AXE.read_text())
-    steps = [
-        lambda: None,
-        lambda: page.keyboard.press("Shift+H"),
-        lambda: (page.keyboard.press("Escape"), page.keyboard.press("n")),
-        lambda: (page.keyboard.press("Escape"), page.locator(".effect").click()),
-        lambda: (page.keyboard.press("Escape"), page.keyboard.press("Enter")),
-    ]
-    for step in steps:
-        step()
-        page.wait_for_timeout(300)
+    dialog = page.locator("dialog[open]")
+    for opened in (None, "Shift+H", "n", ".effect", "Enter"):
+        if opened == ".effect":
+            page.locator(opened).click()
+        elif opened:
+            page.keyboard.press(opened)
+        if opened:
+            expect(dialog).to_be_visible()
         found = page.evaluate("() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] })")
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == []
+        if opened:
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
 
 
 def test_verdicts_say_what_they_do_to_the_item(page, tmp_path, served):

@@ -381,7 +381,7 @@ ERROR_PHRASES = {
     "missing": "of predictions are false positives",
 }
 CONDITION_PHRASES = {
-    "size": ("the size of the box (square root of its area) is {}", " px"),
+    "size": ("the box size (√area) is {}", " px"),
     "share": ("the box covers {} of the picture", " %"),
     "aspect": ("the box is {} times as wide as high", ""),
     "border": ("the box is {} from the picture's border", " px"),
