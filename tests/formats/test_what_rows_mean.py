@@ -225,3 +225,11 @@ def test_names_in_another_spelling_are_said(tmp_path: Path) -> None:
     notes = view.start("m").add_predictions(source)
     messages = [note.message for note in notes if note.kind == "folded_names"]
     assert messages == ["concepts matched by names, ignoring case: 'tv' as 'TV'"]
+
+
+def test_flags_without_a_zero_are_warned_about(tmp_path: Path) -> None:
+    for name, zero, severity in (("a", "", "warning"), ("b", "0", "info")):
+        rows = f"a.jpg,1,{zero}\nb.jpg,,1\nc.jpg,1,\n"
+        source = toys.write(tmp_path / f"{name}.csv", f"image,cat,dog\n{rows}")
+        _, notes = pellucid.open(tmp_path / "w").add(name, source)
+        assert [note.severity for note in notes if note.kind == "unknown_labels"] == [severity]

@@ -208,3 +208,11 @@ def test_commands_of_findings_list_what_they_count(shared: Path, workspace: Work
     counts = [finding["count"] for finding in findings if finding["query"]]
     listed = [json.loads(toys.run_cli(*command, "--json").stdout)["total"] for command in commands]
     assert sorted(listed) == sorted(counts)
+
+
+def test_figures_of_a_concept_without_scores(workspace: Workspace, tmp_path: Path) -> None:
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    evaluated = view.start("m")
+    evaluated.add_predictions(toys.coco(tmp_path, "second.json"), no_scores=True)
+    document = json.loads(run(evaluated, "figures", "--concept", "dent", "--json"))
+    assert document["objectives"] == []

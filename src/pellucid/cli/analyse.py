@@ -54,7 +54,8 @@ def figures_command(
     results = open_version(workspace, view, version).results(corrected)
     figures_by_split = results.figures(concept)
     thresholds = [
-        results.threshold_for(objective, concept) for objective in objectives or DEFAULT_OBJECTIVES
+        results.threshold_for(objective, concept)
+        for objective in objectives or (DEFAULT_OBJECTIVES if results.evaluation.has_scores else ())
     ]
     remarks = results.remarks(concept)
     if as_json:

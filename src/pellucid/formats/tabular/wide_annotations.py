@@ -111,7 +111,14 @@ def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
         notes.append(Note("unknown_labels", f"{cells} with -1 read as unknown", count))
     if count := int(is_empty.sum()):
         cells = f"{format_count(count, 'cell')} {'is' if count == 1 else 'are'} empty"
-        notes.append(Note("unknown_labels", f"{cells}: read as unknown", count, "info"))
+        has_zeros = bool((is_minus | np.isin(cell_texts, FALSE_WORDS)).any())
+        consequence = (
+            ""
+            if has_zeros
+            else ", so that no prediction can be a false positive. Write 0 where it is absent"
+        )
+        message = f"{cells}: read as unknown{consequence}"
+        notes.append(Note("unknown_labels", message, count, "info" if has_zeros else "warning"))
     return is_positive, ~is_minus & ~is_empty, notes
 
 
