@@ -327,3 +327,21 @@ def test_nothing_moves_while_a_page_arrives(page: Page, demo_address, name):
         expect(page.locator(pictures[name]).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("window.shifts") < 0.05
+
+
+def test_the_concepts_fold_into_a_menu_on_narrow_windows(page: Page, demo_address):
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=extra")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    concepts = page.get_by_role("navigation", name="Concepts")
+    expect(concepts).to_be_hidden()
+    page.get_by_role("button", name="Concepts", exact=True).click()
+    expect(concepts).to_be_visible()
+    concepts.get_by_role("listitem").nth(1).click()
+    expect(concepts).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("All concepts")
+    page.keyboard.press("/")
+    expect(concepts.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 1300, "height": 800})
+    expect(concepts).to_be_visible()
