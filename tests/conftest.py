@@ -21,6 +21,7 @@ settings.register_profile("ci", max_examples=300, **QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 expect.set_options(timeout=120_000)
 
+ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("PELLUCID_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 CHROMIUM = [
     "--disable-gpu",
@@ -64,6 +65,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(
                 pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium")
             )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_root():
+    """Tests write into folders of their own."""
+
+    def files():
+        return {path.name for path in ROOT.iterdir() if path.is_file() and path.name[0] != "."}
+
+    before = files()
+    yield
+    assert files() <= before
 
 
 @pytest.fixture(scope="session")

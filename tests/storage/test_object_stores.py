@@ -271,7 +271,7 @@ def test_missing_or_foreign_bucket_is_reported(url, machine, tmp_path):
     import s3fs
 
     with pytest.raises(StoreUnavailableError, match="cannot access the store"):
-        filled(pellucid.open("s3://nobody-has-this/w"), Path())
+        filled(pellucid.open("s3://nobody-has-this/w"), tmp_path)
     s3fs.S3FileSystem().pipe_file(f"{url}/notes.txt", b"mine")
     with pytest.raises(NotAWorkspaceError, match="other files"):
         pellucid.open(url)
