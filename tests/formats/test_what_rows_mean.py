@@ -58,11 +58,16 @@ def add(folder: Path, source: Path) -> View:
     return pellucid.open(folder / "w").add("v", source)[0]
 
 
-@pytest.mark.parametrize("name", REFUSED_TABLES)
-def test_table_is_refused(name: str, tmp_path: Path) -> None:
-    text, message = REFUSED_TABLES[name]
+@pytest.mark.parametrize(
+    ("file_name", "text", "message"),
+    [
+        *(pytest.param("a.csv", *case, id=name) for name, case in REFUSED_TABLES.items()),
+        *(pytest.param("list.txt", *case, id=f"list-{n}") for n, case in REFUSED_LISTS.items()),
+    ],
+)
+def test_file_is_refused(file_name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(PellucidError) as refusal:
-        add(tmp_path, toys.write(tmp_path / "a.csv", text))
+        add(tmp_path, toys.write(tmp_path / file_name, text))
     assert message in str(refusal.value)
 
 
@@ -70,14 +75,6 @@ def test_table_is_refused(name: str, tmp_path: Path) -> None:
 def test_table_is_accepted(name: str, tmp_path: Path) -> None:
     view = add(tmp_path, toys.write(tmp_path / "a.csv", ACCEPTED_TABLES[name]))
     assert sum(view.images_by_split.values()) == 2
-
-
-@pytest.mark.parametrize("name", REFUSED_LISTS)
-def test_list_is_refused(name: str, tmp_path: Path) -> None:
-    text, message = REFUSED_LISTS[name]
-    with pytest.raises(PellucidError) as refusal:
-        add(tmp_path, toys.write(tmp_path / "list.txt", text))
-    assert message in str(refusal.value)
 
 
 def test_lists_of_tags_and_of_flags_are_read(tmp_path: Path) -> None:
@@ -149,6 +146,14 @@ def test_settings_with_other_names_are_not_chosen_from(tmp_path: Path) -> None:
     with pytest.raises(PellucidError, match=r"several annotation files \('coco.yaml', 'data.yaml'"):
         add(tmp_path, folder)
     assert add(tmp_path / "one", folder / "data.yaml").manifest.concepts[0].name == "cat"
+
+
+def test_other_files_beside_the_settings_are_no_settings(tmp_path: Path) -> None:
+    box = "0 0.5 0.5 0.2 0.2\n"
+    folder = yolo(tmp_path / "y", {"train/train0.txt": box, "val/val0.txt": box})
+    toys.write(folder / "hyp.yaml", "lr0: 0.01\nfilenames: [a, b]\n")
+    toys.write(folder / "notes.yaml", "names: [\n")
+    assert add(tmp_path, folder).manifest.concepts[0].name == "cat"
 
 
 def test_frames_of_videos_are_no_images(tmp_path: Path) -> None:
@@ -233,3 +238,26 @@ def test_flags_without_a_zero_are_warned_about(tmp_path: Path) -> None:
         source = toys.write(tmp_path / f"{name}.csv", f"image,cat,dog\n{rows}")
         _, notes = pellucid.open(tmp_path / "w").add(name, source)
         assert [note.severity for note in notes if note.kind == "unknown_labels"] == [severity]
+
+
+def test_unlikely_predictions_without_scores_are_predictions(tmp_path: Path) -> None:
+    labels = "image,tags\na.jpg,cat|dog\nb.jpg,dog\n"
+    view = add(tmp_path, toys.write(tmp_path / "a.csv", labels))
+    rows = "image,tag,agreement\na.jpg,cat,0.3\na.jpg,dog,0.9\nb.jpg,dog,0.4\n"
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "p.csv", rows), no_scores=True)
+    assert version.metrics().overall.errors == 0
+
+
+def test_a_long_outline_before_the_image_is_still_coco(tmp_path: Path) -> None:
+    """The first record is longer than what is looked at to recognise the format."""
+    polygon = [number % 50 + 0.125 for number in range(20_000)]
+    document = {
+        "annotations": [
+            {"segmentation": [polygon], "bbox": [1, 2, 30, 40], "image_id": 1, "category_id": 1}
+        ],
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    source = toys.write(tmp_path / "a.json", json.dumps(document))
+    assert add(tmp_path, source).manifest.sources[0].format == "coco"

@@ -6,6 +6,7 @@ import json
 import shlex
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,9 +45,10 @@ def run(version: Version, command: str, *options: object) -> str:
 
 
 def test_an_unknown_kind_changes_nothing(workspace: Workspace, version: Version) -> None:
+    kind: Any = "detecton"
     for _ in range(2):
         with pytest.raises(PellucidError, match="invalid value 'detecton' for kind"):
-            workspace.view("new", kind="detecton")  # type: ignore[arg-type]
+            workspace.view("new", kind=kind)
     assert workspace.views == ["v"]
 
 

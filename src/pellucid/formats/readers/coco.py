@@ -80,10 +80,9 @@ def is_coco(head: str) -> bool:
         '"imagePath"',
         '"detection_categories"',
     )
+    first_record = re.search(r'"annotations"\s*:\s*\[\s*(\{[^{}]*\})', head)
     has_own_records = (
-        re.search(r'"annotations"\s*:\s*\[\s*\{', head) is not None
-        and '"image_id"' not in head
-        and '"images"' not in head
+        first_record is not None and '"image_id"' not in first_record[1] and '"images"' not in head
     )
     return (
         head.startswith("{")

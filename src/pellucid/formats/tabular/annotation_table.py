@@ -75,7 +75,8 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
     reject_weak_concept(reader, roles)
     if not options.columns:
         reject_left_out_rows(reader, roles)
-        reject_amounts(reader, roles)
+        if options.has_scores:  # what was predicted is there, however unlikely
+            reject_amounts(reader, roles)
         reject_flags_as_concepts(reader, roles)
     reject_structures(reader, roles.image)
     if options.kind == "tagging":

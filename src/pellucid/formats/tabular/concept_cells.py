@@ -34,12 +34,12 @@ def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
 
 def reject_file_names(reader: TableReader, column: str, texts: StringArray) -> None:
     """Raise InvalidRecordError if all cells are files: masks, or files of annotations."""
-    names = [str(text) for text in texts if text]
-    if names and all(map(is_data_file, names)):
+    first = next((str(text) for text in texts if text), "")
+    if is_data_file(first) and all(is_data_file(str(text)) for text in texts if text):
         raise InvalidRecordError(
             reader.path,
             f"column {column}",
-            f"'{names[0]}' is a file, not a concept",
+            f"'{first}' is a file, not a concept",
             "Write the concept of each image, or import the files themselves.",
         )
 
