@@ -188,6 +188,34 @@ def test_decided_items_stay_in_place_until_they_are_hidden(go, view):
     expect_left(page, 76)
 
 
+def test_decision_of_another_between_two_answers_is_shown(go, view, page):
+    """The items are answered before it, the figures after it: the items are read again."""
+    go()
+    expect(page.locator("#item-0 img")).to_be_visible()
+    held, decided = {"figures": [], "progress": []}, []
+
+    def hold(route):
+        name = re.search("/(figures|progress)[?]", route.request.url).group(1)
+        if decided:
+            route.continue_()
+        else:
+            held[name].append(route)
+
+    page.route(re.compile("/(figures|progress)[?]"), hold)
+    page.keyboard.press("ArrowRight")
+    with page.expect_response("**/page?**"):
+        page.keyboard.press("q")
+    while not held["figures"]:
+        page.wait_for_timeout(20)
+    items = view.version("m").gallery("missing", concept="dent", threshold=0.1)
+    decided.append(view.reviews.decide(view.version("m"), [items[0]], "right", "Bo"))
+    with page.expect_response("**/figures?**"):
+        held["figures"][-1].continue_()
+    for route in held["progress"]:
+        route.continue_()
+    expect(page.locator("#item-0 .stamp")).to_have_text("✕ Model is wrong")
+
+
 def test_verdict_waits_until_its_picture_is_shown(go, view, page):
     go()
     before = missing(view)

@@ -69,6 +69,8 @@ export class Reviewing {
   painted: () => Promise<void> = () => Promise.resolve();
   /** Called when the cursor went to another item by itself; the page brings it to the screen. */
   moved: () => void = () => {};
+  /** The id of the last decision when the list was last read again; figures and items may be answered at different ones. */
+  private readAt: number | null = null;
   private effectAt = -1;
   /** When the effect may be asked for again: on tens of millions of predictions it takes the server seconds. */
   private effectDue = 0;
@@ -237,7 +239,7 @@ export class Reviewing {
     const { gallery } = this;
     gallery.pending = Math.max(0, gallery.pending - 1);
     if (gallery.pending) return;
-    gallery.edition++;
+    this.readAgain();
     gallery.pages.settled();
     this.look();
   }
@@ -460,14 +462,20 @@ export class Reviewing {
     const progress = await api.readProgress(view, before?.head ?? 0, this.who, session);
     if (view !== gallery.view) return;
     this.progress = progress;
-    if (progress.head > (gallery.figures?.head ?? 0) && !gallery.pending) {
+    const readAt = this.readAt ?? gallery.figures?.head ?? progress.head;
+    if (progress.head > readAt && !gallery.pending) {
       gallery.hold();
-      gallery.edition++;
+      this.readAgain();
     }
     gallery.knownHead = progress.head;
     if (!before) return;
     if (progress.head > before.head && this.queue.isOpen) void this.queue.refill(); // others decided
     if (progress.contradicted.length) this.say(contradictionMessage(progress.contradicted), true);
+  }
+
+  private readAgain(): void {
+    this.gallery.edition++;
+    this.readAt = this.head;
   }
 
   private async readEffect(): Promise<void> {
@@ -485,6 +493,7 @@ export class Reviewing {
     if (this.queue.isOpen) this.queue.close();
     this.progress = null;
     this.effect = null;
+    this.readAt = null;
     this.look();
   }
 
