@@ -29,6 +29,12 @@ REFUSED_TABLES = {
     ),
     "masks": ("image,label\na.jpg,masks/a.png\nb.jpg,masks/b.png\n", "is a file, not a concept"),
     "points": ('image,label,points\na.jpg,cat,"[[1, 2], [30, 40]]"\n', "'points' look like boxes"),
+    "total": ("image,label\na.jpg,cat\nb.jpg,dog\nTotal:,2\n", "looks like a row that sums up"),
+    "splits": ("image,in_train,in_val\na.jpg,0,1\nb.jpg,1,0\n", "could be the split"),
+    "words": (
+        "image,tags\na.jpg,sun and sea\nb.jpg,sea\nc.jpg,sun\nd.jpg,sea and city\n",
+        "--separator ' and '",
+    ),
     "valid": ("image,label,valid\na.jpg,cat,true\nb.jpg,dog,false\n", "which rows are valid"),
 }
 REFUSED_LISTS = {

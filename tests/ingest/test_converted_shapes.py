@@ -97,3 +97,20 @@ def test_shapes_that_are_not_read_are_refused(view: pellucid.View, tmp_path: Pat
     source = toys.write(tmp_path / "p.json", json.dumps(rows))
     with pytest.raises(PellucidError, match="column segmentation: shapes of tables are not read"):
         view.version_or_draft("m").add_predictions(source, boxes="xywh-pixels")
+
+
+def test_boxes_in_fractions_beside_outlines_in_pixels(workspace: Workspace, tmp_path: Path) -> None:
+    annotations = document(unchanged, scored=False)
+    assert isinstance(annotations, dict)
+    for row, points in zip(annotations["annotations"], TRIANGLES, strict=True):
+        xs, ys = zip(*points, strict=True)
+        width, height = max(xs) - min(xs), max(ys) - min(ys)
+        row["bbox"] = [min(xs) / WIDTH, min(ys) / HEIGHT, width / WIDTH, height / HEIGHT]
+    source = toys.write(tmp_path / "a.json", json.dumps(annotations))
+    view, notes = workspace.add("fractions", source)
+    assert not [note for note in notes if note.kind == "shapes_disagree"]
+    version = view.start("m")
+    version.add_predictions(results(tmp_path, unchanged))
+    coco = version.metrics().overall.coco
+    assert coco is not None
+    assert coco["AP"] == pytest.approx(1)

@@ -30,7 +30,7 @@ class UnequalListsError(ValueError):
 
 LIST_KEYS = (
     *("predictions", "detections", "results", "annotations", "instances", "objects", "preds"),
-    *("data", "items", "records", "outputs"),
+    *("data", "items", "records", "outputs", "data_list"),
 )
 """Keys of the list of records of a file, or of the objects of an image."""
 SCORE_KEYS = ("score", "confidence", "conf", "prob", "probability")
@@ -48,6 +48,7 @@ SINGULAR_NAMES = {
     "detection_boxes": "detection_box",
 }
 IMAGE_COLUMN = "image"
+PAIR_FIELDS = ("label", "score")
 FAILURE_KEYS = ("error", "failure", "exception")
 """Fields in which programs write, as text, why an image has no result."""
 NO_RESULT = "no result"
@@ -135,7 +136,7 @@ def are_groups(entries: Mapping[str, Any]) -> bool:
     """Whether each entry lists records of several images, such as those of a split: the records
     name their images, and the keys are none."""
     are_named = all(
-        isinstance(records, list) and all(map(image_key, records)) for records in entries.values()
+        is_record_list(records) and all(map(image_key, records)) for records in entries.values()
     )
     if not are_named or any(map(is_image_file, entries)):
         return False
@@ -176,7 +177,7 @@ def image_entries(document: Mapping[str, Any]) -> dict[str, Any] | None:
     entries = {
         key: entry
         for key, entry in document.items()
-        if entry is None or isinstance(entry, Mapping) or is_record_list(entry)
+        if entry is None or isinstance(entry, Mapping) or is_record_list(entry) or are_pairs(entry)
     }
     others = len(document) - len(entries)
     has_content = any(entry is not None for entry in entries.values())
@@ -195,7 +196,23 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
         yield {IMAGE_COLUMN: image}
         return
     for record in entry:
-        yield {**flat_fields(record), IMAGE_COLUMN: image}
+        fields = dict(zip(PAIR_FIELDS, record, strict=True)) if are_pairs(entry) else record
+        yield {**flat_fields(fields), IMAGE_COLUMN: image}
+
+
+def are_pairs(entry: Any) -> bool:
+    """Whether an entry lists a concept and its score: `[["cat", 0.9], ["dog", 0.1]]`."""
+    return (
+        isinstance(entry, list)
+        and bool(entry)
+        and all(
+            isinstance(pair, list)
+            and len(pair) == len(PAIR_FIELDS)
+            and isinstance(pair[0], str)
+            and isinstance(pair[1], float | int)
+            for pair in entry
+        )
+    )
 
 
 def without_failures(rows: Sequence[Row]) -> tuple[list[Row], set[str]]:

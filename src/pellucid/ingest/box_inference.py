@@ -119,7 +119,7 @@ def verify_box_format(
     if not is_replaced or (is_thin and (is_tied or best_share < 0.5)):
         if is_replaced:
             source.notes.append(too_few_boxes_note(default_format, default_share, ranked[0]))
-        elif default_share < LOW_SHARE:
+        elif default_share < LOW_SHARE and source.keypoints is None:
             source.notes.append(disagreement_note(default_share))
         reason = f"{default_share:.0%} of confident boxes overlap an annotation"
         return source, [Inference("boxes", default_format.name, reason)]

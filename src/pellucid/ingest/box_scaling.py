@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pellucid.core.outlines import encode_keypoints, parse_keypoints
+from pellucid.core.outlines import encode_keypoints, parse_keypoints, parse_outline
 from pellucid.core.tables import (
     Annotations,
     Float64Array,
     Images,
     Int64Array,
+    StringArray,
     string_column,
 )
 from pellucid.formats.dataset import (
@@ -24,6 +25,10 @@ from pellucid.images.sizes import display_sizes
 from pellucid.ingest.errors import (
     ImageSizeRequiredError,
 )
+
+LARGEST_FRACTION = 1.5
+"""Shapes in fractions may reach over the edges of their image."""
+SAMPLED_OUTLINES = 100
 
 
 def scale_annotations(
@@ -43,12 +48,13 @@ def scale_annotations(
         annotations.image
     ].astype(float)
     box = annotations.box * scale
+    is_fraction = not are_in_pixels(annotations.outline)
     outline = (
         None
         if annotations.outline is None
         else string_column(
             [
-                scale_outline(polygons, *image_scale[:2])
+                scale_outline(polygons, *image_scale[:2]) if is_fraction else polygons
                 for polygons, image_scale in zip(annotations.outline, scale, strict=True)
             ]
         )
@@ -59,6 +65,23 @@ def scale_annotations(
         is_inside &= annotations.area <= 1  # a share of the image, of a polygon
         area = np.where(is_inside, annotations.area * scale[:, 0] * scale[:, 1], area)
     return images, annotations.replace(box=box, area=area, outline=outline)
+
+
+def are_in_pixels(outlines: StringArray | None) -> bool:
+    """Whether most outlines reach beyond what fractions can: a file may have its boxes alone in
+    fractions."""
+    sample = [] if outlines is None else [text for text in outlines[:SAMPLED_OUTLINES] if text]
+    reaches = [largest_coordinate(text) for text in sample]
+    return bool(reaches) and float(np.median(reaches)) > LARGEST_FRACTION
+
+
+def largest_coordinate(outline: str) -> float:
+    """Of polygons, else of keypoints; 0 for an encoded mask."""
+    shape, keypoints = parse_outline(outline), parse_keypoints(outline)
+    if isinstance(shape, list):
+        return max(number for polygon in shape for number in polygon)
+    points = keypoints.keypoints if keypoints else []
+    return max([*points[::3], *points[1::3]], default=0.0)
 
 
 def scale_outline(outline: str, width: float, height: float) -> str:

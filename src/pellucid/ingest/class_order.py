@@ -1,19 +1,23 @@
-"""Whether the classes of a classifier stand in another order than they are read in."""
+"""Whether the classes of a classifier, or its images, are in another order than they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from pellucid.core.tables import Annotations, BoolArray, Int32Array, Int64Array
 from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.references import Interpretation
 
 MIN_IMAGES = 20
 """Fewest images to tell from."""
 LOW_AGREEMENT = 0.5
 HIGH_AGREEMENT = 0.8
 """Shares of images whose highest score is of the annotated class: as read, and in another order."""
+CLEARLY_MORE = 1.5
+"""By which factor the share must be larger with another reading of the image ids."""
 
 
 def class_order_notes(
@@ -47,6 +51,42 @@ def class_order_notes(
         "or name them with --map"
     )
     return [Note("class_order", message, total)]
+
+
+def reject_other_images(
+    source: ParsedPredictions,
+    chosen: Interpretation,
+    readings: Iterable[Interpretation],
+    concepts: Int32Array,
+    annotations: Annotations,
+    concept_count: int,
+) -> None:
+    """Raise AmbiguousInterpretationError if few images have their highest score for the annotated
+    class, and most would with another reading of the image ids that resolves all of them.
+
+    concepts: of each prediction, negative where unknown.
+    """
+    is_known = (concepts >= 0) & (concepts < concept_count)
+
+    def agreement(reading: Interpretation) -> tuple[float, int]:
+        rows = reading.positions[source.image]
+        known = is_known & (rows >= 0)
+        counts = confusion_counts(source, rows, concepts, known, annotations, concept_count)
+        return float(np.trace(counts)) / max(1, int(counts.sum())), int(counts.sum())
+
+    share, total = agreement(chosen)
+    if total < MIN_IMAGES or share > LOW_AGREEMENT:
+        return
+    for rival in readings:
+        if not rival.is_complete or rival.agrees_with(chosen):
+            continue
+        rival_share, rival_total = agreement(rival)
+        if rival_total >= MIN_IMAGES and rival_share >= max(LOW_AGREEMENT, CLEARLY_MORE * share):
+            evidence = [
+                (chosen.name, f"the highest score is of the annotated class in {share:.0%}"),
+                (rival.name, f"in {rival_share:.0%} of the images"),
+            ]
+            raise AmbiguousInterpretationError(source.path, "image ids", evidence, "--image-ids")
 
 
 def confusion_counts(

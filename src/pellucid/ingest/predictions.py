@@ -31,7 +31,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import DuplicateScoreError
 from pellucid.ingest.box_scaling import scale_prediction_boxes
-from pellucid.ingest.class_order import class_order_notes
+from pellucid.ingest.class_order import class_order_notes, reject_other_images
 from pellucid.ingest.compared_objects import ComparedObjects, settle_geometry
 from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, check_names
 from pellucid.ingest.converted_shapes import reject_unconverted_shapes
@@ -50,7 +50,12 @@ from pellucid.ingest.prediction_notes import (
     other_split_notes,
     outside_image_notes,
 )
-from pellucid.ingest.references import Interpretation, reject_ambiguous, unmatched_image_notes
+from pellucid.ingest.references import (
+    Interpretation,
+    image_interpretations,
+    reject_ambiguous,
+    unmatched_image_notes,
+)
 from pellucid.ingest.shape_units import settle_shape_unit
 from pellucid.ingest.unannotated_concepts import settle_concepts
 from pellucid.storage.manifests import Concept
@@ -130,6 +135,11 @@ def import_predictions(
     ]
     if version.kind == "classification":
         image_rows, classes = image_refs.positions[source.image], settled.positions[source.concept]
+        if not overrides.image_ids:
+            readings = image_interpretations(source, images, is_candidate)
+            reject_other_images(
+                source, image_refs, readings, classes, version.annotations, len(concepts)
+            )
         names = [concept.name for concept in concepts]
         notes += class_order_notes(source, image_rows, classes, version.annotations, names)
     if split_index is not None and len(source.score) and not is_selected.any():

@@ -9,10 +9,8 @@ import numpy as np
 from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import Float64Array
 from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.ingest.box_scaling import LARGEST_FRACTION
 
-LARGEST_FRACTION = 1.5
-"""Shapes may reach over the edges of their image; in pixels, all of them together would not lie in
-the first pixel and a half."""
 MIN_SHAPES = 5
 """Fewest shapes to tell from."""
 FIRST_ROWS = 100
@@ -64,4 +62,5 @@ def lies_at_origin(coordinates: Float64Array, count: int | None = None) -> bool:
     if shapes < MIN_SHAPES or not known.size:
         return False
     low, high = float(known.min()), float(known.max())
+    # in pixels, all shapes together would not lie in the first pixel and a half
     return 0 < high <= LARGEST_FRACTION and low >= 1 - LARGEST_FRACTION

@@ -33,6 +33,7 @@ from pellucid.formats.json_rows import is_json_lines
 from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco_categories import CocoId
 from pellucid.formats.readers.coco_document import (
+    SET_FLAGS,
     CocoAnnotation,
     CocoFile,
     find_concept_index,
@@ -45,7 +46,6 @@ from pellucid.formats.readers.coco_keypoints import box_of_keypoints
 from pellucid.formats.readers.coco_outlines import outline_texts, segmentation_notes
 from pellucid.formats.readers.coco_shapes import box_of_segmentation
 
-SET_FLAGS = (1, True, "1", "true", "True")
 NAME = "coco"
 
 COCO_SHAPES = BoxShapes(("xywh", "xyxy", "cxcywh"), "xywh")
@@ -270,7 +270,8 @@ def box_annotations(
             f"{outline_count:,} outlines or masks without a bbox: their boxes are those around them"
         )
         notes.append(Note("polygons", message, outline_count, "info"))
-    notes += segmentation_notes(used, boxes)
+    sizes = np.stack([images.width, images.height], axis=1)[image_indexes[used_rows]]
+    notes += segmentation_notes(used, boxes, sizes.astype(float))
     if flagged := sum(
         (a.ignore in SET_FLAGS or a.difficult in SET_FLAGS) and not a.iscrowd for a in used
     ):

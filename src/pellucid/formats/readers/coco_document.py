@@ -16,6 +16,9 @@ from pellucid.formats.parsing import parse_json
 from pellucid.formats.readers.coco_categories import CocoId
 from pellucid.formats.readers.coco_shapes import turned_box
 
+SET_FLAGS = (1, True, "1", "true", "True")
+"""How files say that a flag is set."""
+
 
 class CocoImage(msgspec.Struct):
     id: CocoId
@@ -25,6 +28,7 @@ class CocoImage(msgspec.Struct):
     coco_url: str | None = None
     neg_category_ids: list[CocoId] | None = None
     not_exhaustive_category_ids: list[CocoId] | None = None
+    deleted: Any = False
 
 
 class CocoAnnotation(msgspec.Struct):
@@ -39,6 +43,7 @@ class CocoAnnotation(msgspec.Struct):
     attributes: Any = None
     ignore: Any = 0
     difficult: Any = 0
+    deleted: Any = False
 
     def __post_init__(self) -> None:
         if self.attributes and self.bbox and not self.segmentation:
@@ -82,6 +87,7 @@ def read_document(path: Path) -> tuple[CocoFile, list[Note]]:
             "Give each image a unique id.",
         )
     check_categories(path, document.categories)
+    reject_deleted(path, document)
     count = listed_count - len(document.images) - len(document.categories)
     message = (
         f"{format_count(count, 'image or category', 'images or categories')} listed again with "
@@ -119,6 +125,24 @@ def check_categories(path: Path, categories: list[CocoCategory]) -> None:
         raise InvalidRecordError(
             path, "categories", "duplicate category ids", "Give each category a unique id."
         )
+
+
+def reject_deleted(path: Path, document: CocoFile) -> None:
+    """Raises InvalidRecordError if images or annotations are marked as deleted, as annotation
+    tools do with what is no part of the data set any more."""
+    flags = {
+        "images": [image.deleted for image in document.images],
+        "annotations": [annotation.deleted for annotation in document.annotations],
+    }
+    for key, values in flags.items():
+        deleted = [index for index, value in enumerate(values) if value in SET_FLAGS]
+        if deleted:
+            raise InvalidRecordError(
+                path,
+                f"$.{key}[{deleted[0]}].deleted",
+                f"it is set in {format_count(len(deleted), 'record')}: they may not count",
+                "Leave these records out, or remove the field `deleted`.",
+            )
 
 
 def index_of_id(index_by_id: dict[CocoId, int], coco_id: CocoId) -> int | None:

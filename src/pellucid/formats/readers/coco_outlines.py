@@ -22,10 +22,15 @@ from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentatio
 from pellucid.formats.shape_agreement import MAX_SHAPES, shape_notes
 
 VISIBILITIES = (0, 1, 2)
+LARGEST_FRACTION = 1.05
+"""Boxes in fractions may reach over the edges of their image."""
 
 
-def segmentation_notes(annotations: Sequence[CocoAnnotation], boxes: Float64Array) -> list[Note]:
-    """Notes on segmentations that cannot be read, and on those that are not in their box."""
+def segmentation_notes(
+    annotations: Sequence[CocoAnnotation], boxes: Float64Array, sizes: Float64Array
+) -> list[Note]:
+    """Notes on segmentations that cannot be read, and on those that are not in their box. sizes:
+    float64 (n, 2), width and height of the image of each, 0 where unknown."""
     unread = sum(
         bool(annotation.segmentation)
         and not is_polygons(annotation.segmentation)
@@ -42,9 +47,19 @@ def segmentation_notes(annotations: Sequence[CocoAnnotation], boxes: Float64Arra
     extents = [box_of_segmentation(annotations[row].segmentation) for row in rows]
     known = [(row, extent) for row, extent in zip(rows, extents, strict=True) if extent]
     if known:
-        stated = boxes[[row for row, _ in known]]
-        notes += shape_notes(stated, np.array([extent for _, extent in known], float))
+        known_rows = [row for row, _ in known]
+        extents_known = np.array([extent for _, extent in known], float)
+        stated = in_unit_of(boxes[known_rows], extents_known, sizes[known_rows])
+        notes += shape_notes(stated, extents_known)
     return notes
+
+
+def in_unit_of(boxes: Float64Array, extents: Float64Array, sizes: Float64Array) -> Float64Array:
+    """The boxes in pixels if they are fractions beside shapes in pixels, where sizes are known."""
+    are_fractions = [values.max() <= LARGEST_FRACTION for values in (boxes, extents)]
+    if are_fractions != [True, False] or not sizes.all():
+        return boxes
+    return boxes * np.tile(sizes, 2)
 
 
 def outline_texts(path: Path, document: CocoFile, rows: list[int]) -> StringArray | None:

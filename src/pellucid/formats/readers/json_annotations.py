@@ -9,9 +9,10 @@ from itertools import islice
 from typing import Any
 
 from pellucid.core.errors import MalformedFileError, PellucidError
-from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError
 from pellucid.formats.image_files import is_image_file
+from pellucid.formats.json_class_names import with_class_names
 from pellucid.formats.json_rows import (
     BOX_KEYS,
     LABEL_STEMS,
@@ -51,7 +52,7 @@ def matches(probe: Probe) -> bool:
         document = read_document(probe.path, probe.head)
         if not names_images_by_key(document):
             return False
-        rows = read_rows(probe, SAMPLED_ROWS)
+        rows, _ = read_rows(probe, SAMPLED_ROWS)
         names_images = bool(rows) and all(image_key(row) for row in rows)
         is_scored = any(is_score_key(field) for row in rows for field in row)
         if not names_images or is_scored:
@@ -99,14 +100,15 @@ def keyed_entries(document: Any) -> dict[str, Any] | None:
     return entries
 
 
-def read_rows(probe: Probe, row_limit: int | None = None) -> list[Row]:
+def read_rows(probe: Probe, row_limit: int | None = None) -> tuple[list[Row], list[Note]]:
     document = read_document(probe.path, probe.head)
     if row_limit is None:
         reject_repeated_images(probe.path, document)
     try:
-        return without_failures(list(islice(document_rows(document), row_limit)))[0]
+        rows = without_failures(list(islice(document_rows(document), row_limit)))[0]
     except UnequalListsError as error:
         raise MalformedFileError(probe.path, str(error)) from error
+    return with_class_names(probe.path, document, rows)
 
 
 def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
@@ -117,10 +119,14 @@ def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    reader = open_rows(probe, read_rows(probe))
+    rows, notes = read_rows(probe)
+    reader = open_rows(probe, rows)
     if not has_annotation_columns(reader, options):
         explain_annotation_columns(reader, options)
-    return replace(read_annotation_table(reader, options), path=str(probe.path), format=NAME)
+    annotations = read_annotation_table(reader, options)
+    return replace(
+        annotations, path=str(probe.path), format=NAME, notes=[*annotations.notes, *notes]
+    )
 
 
 FORMAT = AnnotationFormat(NAME, matches, read, has_columns=True)

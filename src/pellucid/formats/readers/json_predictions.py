@@ -18,6 +18,7 @@ from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
+from pellucid.formats.json_class_names import with_class_names
 from pellucid.formats.json_rows import (
     IMAGE_COLUMN,
     LIST_KEYS,
@@ -95,7 +96,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     if records and all(map(is_result, records)):
         return read_coco_records(probe, records, options)
     plain = document if records is None else [without_numbers(record) for record in records]
-    return read_rows(probe, rows_of(probe.path, plain), options)
+    rows, notes = with_class_names(probe.path, document, rows_of(probe.path, plain))
+    predictions = read_rows(probe, rows, options)
+    return replace(predictions, notes=[*predictions.notes, *notes])
 
 
 def read_coco_records(

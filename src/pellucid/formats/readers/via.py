@@ -54,7 +54,9 @@ def matches(probe: Probe) -> bool:
         return False
     if head.startswith("{"):
         return f'"{PROJECT_KEY}"' in head or (
-            '"filename"' in head and '"regions"' in head and '"file_attributes"' in head
+            '"filename"' in head
+            and '"regions"' in head
+            and any(key in head for key in ('"shape_attributes"', '"file_attributes"'))
         )
     first_line = head.partition("\n")[0]
     return all(column in first_line for column in CSV_COLUMNS)

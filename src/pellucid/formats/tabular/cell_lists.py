@@ -18,6 +18,7 @@ RARE_SEPARATORS = "&"
 WORD_SEPARATORS = ":\t-_"
 """Likewise, in columns whose name announces several concepts; elsewhere they join words."""
 NEVER_IN_NAMES = "|\n"
+JOINING_WORDS = {"and", "or", "und", "oder", "et", "ou", "y", "e"}
 NO_SEPARATOR = "none"
 UNIT_SEPARATOR = "\x1f"
 """Separates the items of list columns of Parquet files and data frames."""
@@ -76,11 +77,20 @@ def is_separator(
         return True
     recurs = do_parts_recur(distinct_cells, separator)
     is_announced = announces_lists and separator not in RARE_SEPARATORS + WORD_SEPARATORS
+    if is_announced and separator == " ":
+        reject_joining_words(path, column, joined_cells)
     if is_announced and recurs:
         return True
     if recurs or is_announced:
         raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
     return False
+
+
+def reject_joining_words(path: str, column: str, cells: Sequence[str]) -> None:
+    """Raise AmbiguousSeparatorError if concepts are joined by a word: `sun and sea`."""
+    for cell in cells:
+        for word in JOINING_WORDS & {*cell.lower().split()}:
+            raise AmbiguousSeparatorError(path, column, cell, f" {word} ")
 
 
 def reject_mappings(path: str, column: str, distinct_cells: Sequence[str]) -> None:

@@ -59,7 +59,7 @@ CONCEPT_NAMES = (
         "objectcategory",
         "objectlabel",
         "cls",
-        "tag",
+        *("tag", "tagname", "bboxlabel"),
         *CONCEPT_LIST_NAMES,
     ),
     ("name", "objectname", "species"),
@@ -95,6 +95,11 @@ SPLIT_FLAGS = {
     "istrain": ("training", "validation"),
     "istraining": ("training", "validation"),
     "istest": ("test", "training"),
+    "inval": ("validation", "training"),
+    "invalidation": ("validation", "training"),
+    "intrain": ("training", "validation"),
+    "intraining": ("training", "validation"),
+    "intest": ("test", "training"),
 }
 """Compact names of columns of 0 and 1 about splits: the split of 1 and that of 0."""
 IGNORE_NAMES = (

@@ -123,7 +123,7 @@ def assign_roles(
     image = single_column(forced, "image") or find_image_column(reader, names)
     concept_columns = tuple(forced.get("concept", ()))
     concept = (
-        find_concept_column(reader, names, purpose, concepts)
+        find_concept_column(reader, names, purpose, concepts, image)
         if not concept_columns
         else concept_columns[0]
         if len(concept_columns) == 1
@@ -270,6 +270,7 @@ def find_concept_column(
     names: Sequence[ColumnName],
     purpose: Purpose,
     concepts: Collection[str],
+    image: str | None,
 ) -> str | None:
     """The column of concepts: the marked ones first (`pred_label` in predictions, `true_label` in
     annotations), names before ids.
@@ -277,6 +278,8 @@ def find_concept_column(
     Raises:
         AmbiguousColumnsError: another column could be the concept too.
     """
+    named = [name.column for name in names if is_named_concept(name)]
+    is_answered = purpose == "predictions" and names_each_concept(reader, image, named, concepts)
     for marker in MARKER_ORDER[purpose]:
         ranked = [
             (tier, name)
@@ -286,21 +289,42 @@ def find_concept_column(
             and not (name.rest == "y" and has_coordinate_x(names, marker))
             if not is_row_index(reader, name) and not has_fractions(reader, name.column)
         ]
-        if marker == "true" and has_named_concept(names):
-            # `ground_truth` of 0 and 1 beside `label` says whether the label is there
+        if is_answered or (marker == "true" and named):
+            # `ground_truth` or `pred` of 0 and 1 beside `label` says whether the label is there
             ranked = [pair for pair in ranked if not says_yes_and_no(reader, pair[1].column)]
         if ranked:
             chosen = choose_concept_column(reader, ranked, concepts)
             if not marker:
-                others = [name for name in names if name.column != chosen]
+                others = [
+                    name
+                    for name in names
+                    if name.column != chosen
+                    and not (is_answered and says_yes_and_no(reader, name.column))
+                ]
                 reject_rival_concepts(reader, others, purpose, chosen, concepts)
             return chosen
     return None
 
 
-def has_named_concept(names: Sequence[ColumnName]) -> bool:
+def is_named_concept(name: ColumnName) -> bool:
     """Whether an unmarked column is named as concepts are."""
-    return any(not name.marker and name_tier(name.rest, CONCEPT_NAMES) == 0 for name in names)
+    return not name.marker and name_tier(name.rest, CONCEPT_NAMES) == 0
+
+
+def names_each_concept(
+    reader: TableReader, image: str | None, columns: Sequence[str], concepts: Collection[str]
+) -> bool:
+    """Whether one of the columns names each of its concepts once for each image: the rows are of
+    tags, and no row is of the concept that is annotated."""
+    if image is None or reader.is_unique(image):
+        return False
+    images, image_of_row = reader.encoded_column(image)
+    for column in columns_with_concepts(reader, columns, concepts):
+        names, name_of_row = reader.encoded_column(column)
+        pairs = {*zip(image_of_row.tolist(), name_of_row.tolist(), strict=True)}
+        if len(names) > 1 and len(pairs) == len(image_of_row) == len(images) * len(names):
+            return True
+    return False
 
 
 def reject_rival_concepts(

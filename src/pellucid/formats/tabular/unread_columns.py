@@ -16,7 +16,8 @@ ANSWER_NAMES = (*VALUE_NAMES, "decision", "result", "verdict", "detected", "foun
 """Compact names of columns that may say whether the concept of a row is there."""
 MODEL_NAMES = (
     *("model", "modelname", "modelid", "epoch", "fold", "run", "runid", "checkpoint", "ckpt"),
-    *("experiment", "seed", "tta", "ensemble"),
+    *("experiment", "seed", "tta", "ensemble", "step", "iteration", "imgsz", "inputsize"),
+    *("threshold", "confthreshold", "scorethreshold", "iouthreshold", "nmsthreshold"),
 )
 """Compact names of columns that say which of several models a row is of."""
 MIN_CROSSED = 0.8
