@@ -422,8 +422,9 @@ def test_decisions_wait_in_the_browser_until_the_server_answers(go, view, page):
     assert view.reviews.history() == []
     page.reload()
     expect(notice).to_contain_text("2 decisions wait in this browser")
+    with page.expect_request("**/decisions"):
+        notice.get_by_role("button", name="Retry now").click()
     page.unroute("**/decisions")
-    notice.get_by_role("button", name="Retry now").click()
     expect(notice.get_by_text("Reconnecting")).to_have_count(0)
     expect_left(page, 78)
     assert decided(view, 2) == [("add", *before[0]), ("confirm", *before[1])]
