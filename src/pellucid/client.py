@@ -273,4 +273,7 @@ def refusal_text(error: HTTPError) -> str:
         detail = json.loads(error.read())["detail"]
     except (ValueError, KeyError, TypeError):
         return str(error.reason)
-    return detail if isinstance(detail, str) else json.dumps(detail)
+    if isinstance(detail, str):
+        return detail
+    problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in detail]
+    return f"invalid request: {'; '.join(problems)}"

@@ -551,7 +551,7 @@ def test_concept_known_only_to_the_classifier_is_added_and_reported(workspace, t
         toys.write(tmp_path / "p.csv", "image,p_cat,p_dog,p_fox\na.jpg,.2,.1,.7\nb.jpg,.1,.8,.1\n")
     )
     assert [(note.kind, note.message) for note in notes[1:]] == [
-        ("concept_added", "1 concept without annotations were added: fox")
+        ("concept_added", "1 concept without annotations added: fox")
     ]
     assert items(version, "missing", threshold=0.5) == [("a.jpg", "fox", 0.7, "missing")]
 

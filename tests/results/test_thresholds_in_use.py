@@ -218,3 +218,32 @@ def test_figures_of_a_concept_without_scores(workspace: Workspace, tmp_path: Pat
     evaluated.add_predictions(toys.coco(tmp_path, "second.json"), no_scores=True)
     document = json.loads(run(evaluated, "figures", "--concept", "dent", "--json"))
     assert document["objectives"] == []
+
+
+def test_names_in_python(version: Version) -> None:
+    """A mistyped concept is named with what it may be; another version may be named too."""
+    with pytest.raises(PellucidError, match="unknown concept 'dnt'.*Did you mean 'dent'"):
+        version.thresholds["dnt"]
+    assert "dnt" not in version.thresholds
+    other = version.view.start("n")
+    other.add_predictions(toys.results(version.view.folder.parent, name="n.json"))
+    assert version.compare("n").overall == version.compare(other).overall
+    with pytest.raises(PellucidError, match="version 'o' not found"):
+        version.compare("o")
+
+
+def test_a_version_that_was_not_run_has_no_errors(version: Version) -> None:
+    metrics = version.view.start("n").metrics()
+    assert metrics.covered == 0
+    assert metrics.overall.errors is None
+
+
+def test_images_that_a_filter_leaves_are_named(workspace: Workspace) -> None:
+    columns = {"image": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]}
+    view, _ = workspace.add("v", {**columns, "site": ["x", "y"]})
+    version = view.start("m")
+    version.add_predictions({**columns, "score": [0.9, 0.8]})
+    table = " ".join(run(version, "metrics", "--only", "where:site=x").split())
+    assert "1 of 2 images evaluated (those that the filters leave)" in table
+    refused = toys.run_cli("metrics", workspace.location, "v", "m", "--only", "site=x")
+    assert "filtered by where:site=x" in refused.stderr

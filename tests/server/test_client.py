@@ -76,6 +76,8 @@ def test_refusals_and_absent_servers(client):
     with pytest.raises(ServerAnswerError, match="view 'nothing' not found") as raised:
         client.version("nothing", "v2")
     assert raised.value.status == 404
+    with pytest.raises(ServerAnswerError, match="invalid request: offset: Input should be"):
+        client.page("cells", "v2", "missing", offset=-1)
     with pytest.raises(ServerAnswerError, match="cannot be reached"):
         pellucid.Client("http://127.0.0.1:9").workspace()
 

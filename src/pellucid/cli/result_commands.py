@@ -123,9 +123,10 @@ def metrics_command(
     main_figures = ", ".join(f"{name} {figure_text(figure)}" for name, figure in headline)
     headings = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
     headings += ["ap50"] if chosen.view.kind == "detection" else []
+    chosen_by = " (those that the filters leave)" if only else ""
     print_table(
         f"{view} {version}, {split}: {main_figures}; {document['covered']:,} of "
-        f"{document['images']:,} images evaluated",
+        f"{document['images']:,} images evaluated{chosen_by}",
         headings,
         [
             [concept_entry[heading] for heading in headings]

@@ -33,12 +33,13 @@ class ConceptMetrics:
 
 @dataclass(frozen=True)
 class OverallMetrics:
-    """errors: FP + FN · macro_f1: mean over concepts where F1 is defined · micro_f1: from the
-    total counts · accuracy, argmax_accuracy, top5_accuracy: share of annotated images that are
-    correct at the thresholds, by highest score, and by the five highest scores (classification) ·
-    map: mean AP (tagging) · coco: the twelve COCO metrics (detection)."""
+    """errors: FP + FN, None if the model was run on no image · macro_f1: mean over concepts where
+    F1 is defined · micro_f1: from the total counts · accuracy, argmax_accuracy, top5_accuracy:
+    share of annotated images that are correct at the thresholds, by highest score, and by the five
+    highest scores (classification) · map: mean AP (tagging) · coco: the twelve COCO metrics
+    (detection)."""
 
-    errors: int
+    errors: int | None
     micro_f1: float | None
     macro_f1: float | None
     accuracy: float | None = None
@@ -109,7 +110,7 @@ def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Arr
         split,
         int(is_in_split.sum()),
         covered_count,
-        overall_metrics(evaluation, split_index, counts, concepts, coco),
+        overall_metrics(evaluation, split_index, counts, concepts, coco, covered_count > 0),
         concepts,
     )
 
@@ -179,14 +180,17 @@ def overall_metrics(
     counts: OutcomeCounts,
     concepts: list[ConceptMetrics],
     coco: CocoMetrics | None,
+    is_covered: bool,
 ) -> OverallMetrics:
+    """is_covered: whether the model was run on any image."""
     tp, fp, fn = int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum())
+    errors = fp + fn if is_covered else None
     macro_f1 = mean_defined([concept_metrics.f1 for concept_metrics in concepts])
     if evaluation.kind == "detection":
-        return OverallMetrics(fp + fn, f1(tp, fp, fn), macro_f1, coco=coco.stats if coco else None)
+        return OverallMetrics(errors, f1(tp, fp, fn), macro_f1, coco=coco.stats if coco else None)
     if evaluation.kind == "tagging":
         return OverallMetrics(
-            fp + fn,
+            errors,
             f1(tp, fp, fn),
             macro_f1,
             map=mean_defined([concept_metrics.ap for concept_metrics in concepts]),
@@ -194,7 +198,7 @@ def overall_metrics(
     annotation_count = int(evaluation.annotation_counts(split).sum())
     argmax_hits = int(evaluation.matched.lengths(split).sum())
     return OverallMetrics(
-        fp + fn,
+        errors,
         f1(tp, fp, fn),
         macro_f1,
         ratio(tp, annotation_count),

@@ -33,7 +33,7 @@ def export_limit_notes(predictions: Predictions) -> list[Note]:
     max_boxes, capped_images = int(box_counts.max()), int((box_counts == box_counts.max()).sum())
     if capped_images >= MIN_CAPPED_IMAGES and max_boxes >= 10:
         message = (
-            f"{format_count(capped_images, 'image')} have exactly {max_boxes} boxes, the maximum: "
+            f"exactly {max_boxes} boxes, the maximum, in {format_count(capped_images, 'image')}: "
             "lower-scored boxes may have been cut off"
         )
         notes.append(Note("box_cap", message, capped_images, "info"))

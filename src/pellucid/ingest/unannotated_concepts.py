@@ -254,7 +254,7 @@ def added_notes(added: Sequence[str], names: Sequence[str]) -> list[Note]:
     if not added:
         return []
     message = (
-        f"{format_count(len(added), 'concept')} without annotations were added: "
+        f"{format_count(len(added), 'concept')} without annotations added: "
         f"{', '.join(added)}{likely_maps(added, names)}"
     )
     return [Note("concept_added", message, len(added))]

@@ -195,7 +195,7 @@ class Version:
     @property
     def thresholds(self) -> Mapping[str, Threshold]:
         """Each concept's threshold, with the fewest errors on validation (exact), in the view's
-        order."""
+        order. Asking for another concept raises UnknownConceptError."""
         return self.results().threshold_table()
 
     def metrics(self, split: Split = "validation") -> Metrics:
@@ -227,11 +227,16 @@ class Version:
         return self.results(thresholds=thresholds).gallery(query)
 
     def compare(
-        self, other: Version, split: Split = "validation", corrected: bool = False
+        self, other: Version | str, split: Split = "validation", corrected: bool = False
     ) -> VersionComparison:
         """Compare with a later version, the candidate, on the images evaluated by both, each at its
-        own thresholds. corrected: both with corrections."""
-        return self.results(corrected).compare(other.results(corrected), split)
+        own thresholds. other: the version, or its name · corrected: both with corrections."""
+        candidate = (
+            self.view.version_results(other, corrected)
+            if isinstance(other, str)
+            else other.results(corrected)
+        )
+        return self.results(corrected).compare(candidate, split)
 
     def outlines(self, results: Results, annotation_rows: list[int]) -> list[list[list[float]]]:
         """The outlines of these annotations (ascending rows), as polygons in pixels."""

@@ -139,6 +139,8 @@ def parse_clause(clause_text: str) -> tuple[str, str]:
     key, colon, argument = clause_text.partition(":")
     if key not in FILTER_KEYS or not colon:
         expected = f"KEY:VALUE with one of the keys {', '.join(FILTER_KEYS)}"
+        if "=" in clause_text and not colon:
+            expected += f"; a column of the images is filtered by where:{clause_text}"
         raise FilterError(clause_text, expected, key, FILTER_KEYS)
     return key, argument
 

@@ -38,7 +38,7 @@ from pellucid.evaluation.image_subset import restrict_to_images
 from pellucid.evaluation.incremental import rematch
 from pellucid.evaluation.metrics import Metrics, OverallMetrics, compute_metrics, optional_float
 from pellucid.evaluation.objectives import optimize_objective, parse_objective
-from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
+from pellucid.evaluation.thresholds import apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
@@ -64,6 +64,7 @@ from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache,
 from pellucid.results.similarity import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.results.slices import ErrorSlice, find_slices
 from pellucid.results.text_search import TextSearch
+from pellucid.results.threshold_table import ThresholdTable
 from pellucid.results.version_comparison import VersionComparison, compare_versions
 from pellucid.review.apply import group_effective_decisions
 from pellucid.review.corrected import OriginalAnnotations, correct_evaluation, locate_decisions
@@ -365,9 +366,9 @@ class Results:
 
     # Questions
 
-    def threshold_table(self) -> dict[str, Threshold]:
+    def threshold_table(self) -> ThresholdTable:
         """Each annotated concept's threshold with its counts on validation, in the view's order."""
-        table = {}
+        table = ThresholdTable()
         for index in self.evaluation.annotated_concepts:
             optimal = self.evaluation.thresholds[index]
             value = float(self.thresholds[index])
