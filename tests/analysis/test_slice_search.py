@@ -11,7 +11,7 @@ from pellucid.analysis.slice_features import (
     decode_condition,
     metadata_properties,
 )
-from pellucid.analysis.slice_search import Population, discover_slices
+from pellucid.analysis.slice_search import Population, Slice, discover_slices, is_redundant
 from pellucid.analysis.slice_statistics import adjust_p_values, condition_p_values, wilson_interval
 
 
@@ -233,3 +233,26 @@ def test_metadata_columns_are_numbers_or_categories():
     assert set(found) == {"temperature", "line", "note", "partly"}
     assert found["temperature"].labels is None
     assert found["line"].labels == ("a", "b")
+
+
+def slice_of(items, inside, excess_errors):
+    return Slice(items, (), 20, 5, 0.25, 0.1, (0.1, 0.5), 0.01, excess_errors, inside, ~inside)
+
+
+@pytest.mark.parametrize(("shared_items", "is_repeated"), [(20, True), (19, False)])
+def test_slices_that_share_half_of_their_items_are_one(shared_items, is_repeated):
+    """Of the items that either has; at half, two of them are reported once."""
+    items = population(np.random.default_rng(0))
+    first, second = np.zeros((2, len(items.wrong)), bool)
+    first[:30], second[30 - shared_items : 40] = True, True
+    one, other = slice_of(items, first, 3.0), slice_of(items, second, 2.0)
+    assert ((first | second).sum(), (first & second).sum()) == (40, shared_items)
+    assert is_redundant(other, one) == is_repeated
+
+
+@pytest.mark.parametrize(("differing_items", "is_repeated"), [(450, True), (449, False)])
+def test_better_slice_beside_the_complement_of_a_worse_one(differing_items, is_repeated):
+    items = population(np.random.default_rng(0), items=900)
+    worse = np.arange(900) < 200
+    better = worse ^ (np.arange(900) >= 900 - differing_items)
+    assert is_redundant(slice_of(items, better, -2.0), slice_of(items, worse, 3.0)) == is_repeated

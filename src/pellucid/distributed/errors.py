@@ -50,11 +50,3 @@ class UnscoredNotDistributedError(PellucidError):
             f"version '{version}' has no scores. Distributed evaluation needs them; use `pellucid "
             "predictions --replace` to match it again."
         )
-
-
-class GeometryNotDistributedError(PellucidError):
-    def __init__(self, version: str, geometry: str) -> None:
-        super().__init__(
-            f"version '{version}' compares {geometry}s: only boxes are evaluated in partitions. "
-            "The import has evaluated it already; import it again to repeat that."
-        )

@@ -13,7 +13,7 @@ PARTITIONED_TABLES = ("annotations", "predictions")
 class Job:
     """kind, concept_count, iou, unannotated_concepts: of the version · shard_edges: image indices,
     see `plan_shards` · images, annotations, predictions: paths of its tables · work_folder: holds
-    the intermediate files."""
+    the intermediate files · has_shapes: whether masks, oriented boxes or keypoints are compared."""
 
     kind: Kind
     concept_count: int
@@ -24,6 +24,7 @@ class Job:
     annotations: str
     predictions: str
     work_folder: str
+    has_shapes: bool
 
     @property
     def shard_count(self) -> int:

@@ -12,8 +12,8 @@ from pellucid import _native
 from pellucid._version import __version__
 from pellucid.core.tables import Kind
 from pellucid.distributed.job import PARTITIONED_TABLES, Job, TablePart
+from pellucid.distributed.parquet_query import query_parquet
 from pellucid.distributed.sharding import plan_shards
-from pellucid.distributed.tasks import query_parquet
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,7 @@ def make_plan(
     state: str,
     work_folder: str,
     max_rows: int,
+    has_shapes: bool,
 ) -> Plan:
     """table_paths: of images, annotations and predictions; state: changes with the version;
     work_folder: parent of this plan's folder, which is named by a hash of all inputs, so that the
@@ -80,6 +81,7 @@ def make_plan(
             shard_edges,
             **table_paths,
             work_folder=f"{work_folder}/{plan_hash}",
+            has_shapes=has_shapes,
         ),
         table_parts,
         max_rows,

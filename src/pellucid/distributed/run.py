@@ -19,7 +19,6 @@ from pellucid.core.urls import is_remote
 from pellucid.distributed import tasks
 from pellucid.distributed.engines import Engine
 from pellucid.distributed.errors import (
-    GeometryNotDistributedError,
     PredictionsMissingError,
     UnscoredNotDistributedError,
     VersionModifiedError,
@@ -33,6 +32,7 @@ from pellucid.distributed.histogram_thresholds import (
 from pellucid.distributed.job import batch_file_name, shard_file_name
 from pellucid.distributed.plan import Plan, make_plan
 from pellucid.distributed.sharding import concat_steps, plan_score_batches
+from pellucid.distributed.stored_shapes import read_shapes
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, fallback_threshold
@@ -82,13 +82,11 @@ def evaluate_distributed(
     call with the same plan are reused.
 
     max_rows: the maximum number of predictions that a worker holds at a time. Raises
-    PredictionsMissingError, GeometryNotDistributedError, VersionModifiedError, WorkerFailureError.
+    PredictionsMissingError, UnscoredNotDistributedError, VersionModifiedError, WorkerFailureError.
     """
     manifest = version.latest_manifest
     if manifest.predictions is None:
         raise PredictionsMissingError(version.name)
-    if manifest.geometry not in (None, "box"):
-        raise GeometryNotDistributedError(version.name, manifest.geometry)
     if not manifest.has_scores:
         raise UnscoredNotDistributedError(version.name)
     try:
@@ -129,6 +127,7 @@ def run_evaluation(
         state,
         f"{version_location}/{EVALUATION_FOLDER}",
         max_rows,
+        manifest.geometry not in (None, "box"),
     )
     run = EvaluationRun(plan, engine, progress)
     run.match()
@@ -363,6 +362,10 @@ def assemble_evaluation(
             },
         }
     )
+    if has_boxes:
+        predictions = predictions.replace(
+            **read_shapes(plan.job.predictions, "order", predictions.order)
+        )
     state, partner = mapped_columns["state"], mapped_columns["partner"]
     matched_by, same_concept_prediction = (
         np.full(len(annotations), -1, np.int32) for _ in range(2)

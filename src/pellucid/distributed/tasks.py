@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import (
     NOT_RUN,
     SPLITS,
@@ -18,7 +17,6 @@ from pellucid.core.tables import (
     Int64Array,
     Predictions,
 )
-from pellucid.core.urls import is_remote
 from pellucid.distributed.histogram_thresholds import (
     BinCounts,
     ScoreBins,
@@ -27,6 +25,7 @@ from pellucid.distributed.histogram_thresholds import (
     select_bins,
 )
 from pellucid.distributed.job import Job, TablePart, batch_file_name, shard_file_name
+from pellucid.distributed.parquet_query import query_parquet
 from pellucid.distributed.sharding import (
     MatchedShard,
     RunBatch,
@@ -35,46 +34,17 @@ from pellucid.distributed.sharding import (
     merge_runs,
     select_countable,
 )
+from pellucid.distributed.stored_shapes import ROW_NUMBER, read_shapes
 from pellucid.evaluation.evaluation import VALIDATION
 from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.sorting import counting_sort
 from pellucid.evaluation.thresholds import Threshold, min_error_threshold
-from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.column_file import ColumnFile, write_column_file
-from pellucid.storage.object_store import open_store
 from pellucid.storage.parquet import BOX_COLUMN_NAMES, threshold_columns
 
 ANNOTATION_COLUMNS = ("image", "concept", "ignore", "positive")
 PREDICTION_COLUMNS = ("image", "concept", "score", "order")
 MATCH_COLUMNS = ("state", "partner", "iou")
-
-
-def query_parquet(location: str, sql: str, *, threads: int = 1) -> dict[str, Any]:
-    """Run a query on a Parquet file and return NumPy columns; `sql` refers to the file as
-    `{table}`. Raises MalformedFileError."""
-    import duckdb
-
-    with duckdb.connect(config={"threads": threads}) as connection:
-        connection.execute("SET preserve_insertion_order = true")
-        if is_remote(location):
-            store, _ = open_store(location)
-            connection.register_filesystem(store)
-        path = escape_glob(location)  # glob characters are escaped for object stores too
-        table_function = (
-            f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, "
-            "hive_partitioning = false)"
-        )
-        try:
-            result = connection.execute(sql.format(table=table_function)).fetchnumpy()
-        except duckdb.Error as error:
-            raise MalformedFileError(
-                location,
-                f"not a readable Parquet table: {str(error).split(chr(10), maxsplit=1)[0]}",
-            ) from error
-    return {
-        column_name: np.ma.filled(data, np.nan) if np.ma.isMaskedArray(data) else data
-        for column_name, data in result.items()
-    }
 
 
 def partition_rows(job: Job, table_part: TablePart) -> str:
@@ -129,6 +99,14 @@ def match_images(job: Job, request: MatchRequest) -> str:
     annotation_rows = annotation_columns.pop("row")
     annotations = Annotations(**{"box": None, "area": None, **annotation_columns})
     predictions = Predictions(**{"box": None, **prediction_columns})
+    if job.has_shapes:
+        edges = (first_image, end_image)
+        annotations = annotations.replace(
+            **read_shapes(job.annotations, ROW_NUMBER, annotation_rows, edges)
+        )
+        predictions = predictions.replace(
+            **read_shapes(job.predictions, "order", predictions.order, edges)
+        )
     shard = Shard(
         first_image, images["split"], images["stated"], annotations, annotation_rows, predictions
     )
@@ -178,7 +156,8 @@ def read_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[st
 def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
     """A matched shard as columns of one file; `lowest` and `highest` are the extreme scores of
     each run."""
-    prediction_columns = matched_shard.predictions.to_dict()
+    shapes: dict[str, Any] = dict.fromkeys(("mask", "area", "corners", "keypoints"))
+    prediction_columns = matched_shard.predictions.replace(**shapes).to_dict()
     is_filled = np.diff(matched_shard.run_starts) > 0
     score_ends = np.full((2, len(is_filled)), np.nan)
     score_ends[:, is_filled] = (
