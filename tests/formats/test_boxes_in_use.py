@@ -386,14 +386,15 @@ def test_two_units_in_one_file_are_refused(tmp_path, are_predictions):
             add(tmp_path, table(path, "image,label,x,y,width,height", rows))
 
 
-def test_fractions_of_a_letterboxed_square(tmp_path):
-    """As YOLO models give them before their boxes are scaled back."""
+@pytest.mark.parametrize("top", [80, 0], ids=["letterboxed", "padded"])
+def test_fractions_of_a_square(tmp_path, top):
+    """As YOLO and YOLOX models give them before their boxes are scaled back."""
 
     def numbers(box):
-        left, top, width, height = box
+        left, y, width, height = box
         return [
             (left + width / 2) / 640,
-            (top + height / 2 + 80) / 640,
+            (y + height / 2 + top) / 640,
             width / 640,
             height / 640,
         ]

@@ -93,6 +93,9 @@ BOXES = {
         box[3] * 416 / h,
     ],
     "xywh-416-letterboxed": lambda box, w, h: letterbox(box, w, h, 416),
+    "xyxy-640-padded": lambda box, w, h: [
+        640 / max(w, h) * number for number in (box[0], box[1], box[0] + box[2], box[1] + box[3])
+    ],
 }
 
 

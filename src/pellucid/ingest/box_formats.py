@@ -44,11 +44,15 @@ RESIZE_SIDES = (
 """Common side lengths of square model inputs, in pixels."""
 
 
+RESIZE_MODES = ("stretched", "letterboxed", "padded")
+"""How an image came into a square: without its proportions, in its middle, or in its corner."""
+
+
 @dataclass(frozen=True)
 class BoxFormat:
-    """shape: meaning of the numbers · unit: pixels, fractions, percent, or `640 stretched` and
-    `640 letterboxed`: pixels of the square that the image was resized to; `1 letterboxed`:
-    fractions of that square."""
+    """shape: meaning of the numbers · unit: pixels, fractions, percent, or `640 stretched`, `640
+    letterboxed` (in the middle) and `640 padded` (at the right and below alone): pixels of the
+    square that the image was resized to; `1 letterboxed`: fractions of that square."""
 
     shape: str
     unit: str
@@ -75,7 +79,7 @@ def parse_box_format(format_name: str) -> BoxFormat | None:
         len(unit_parts) == 2
         and unit_parts[0].isdigit()
         and int(unit_parts[0]) > 0
-        and unit_parts[1] in ("stretched", "letterboxed")
+        and unit_parts[1] in RESIZE_MODES
     )
     if shape not in BOX_SHAPES or not (unit in ("pixels", "fractions", "percent") or is_resized):
         return None
@@ -108,8 +112,9 @@ def convert_to_pixels(
         return np.asarray(box * image_sizes / float(resize_side))
     longest_side = np.maximum(width, height).astype(float)
     scale = longest_side / float(resize_side)
-    box[:, 0] -= (float(resize_side) - width / scale) / 2
-    box[:, 1] -= (float(resize_side) - height / scale) / 2
+    if resize_mode == "letterboxed":
+        box[:, 0] -= (float(resize_side) - width / scale) / 2
+        box[:, 1] -= (float(resize_side) - height / scale) / 2
     return np.asarray(box * scale[:, None])
 
 
@@ -121,7 +126,7 @@ def possible_box_formats(
     largest = float(raw_boxes.max(initial=0))
     units = ["pixels"]
     if has_sizes:
-        units += ["fractions", "1 letterboxed"] if largest <= 2 else []
+        units += ["fractions", "1 letterboxed", "1 padded"] if largest <= 2 else []
         units += ["percent"] if 2 < largest <= 110 else []
         furthest_edge = float(
             max(
@@ -134,7 +139,7 @@ def possible_box_formats(
             if largest > 2 and any(
                 lowest <= bound <= 1.02 * resize_side for bound in (largest, furthest_edge)
             ):
-                units += [f"{resize_side} stretched", f"{resize_side} letterboxed"]
+                units += [f"{resize_side} {mode}" for mode in RESIZE_MODES]
     has_ordered_corners = (
         bool(
             (raw_boxes[:, 2] >= raw_boxes[:, 0]).mean() > 0.98

@@ -214,9 +214,9 @@ def without_same_readings(
     image_refs: Interpretation,
     images: Images,
 ) -> list[tuple[Variant, float]]:
-    """One of the readings that give the same boxes: in square images, stretched and letterboxed are
-    one; in those of 640 pixels, boxes of images resized to 640 are as written, and of 672 nearly
-    so. The plain one stays, else the first."""
+    """One of the readings that give the same boxes: in square images, all ways to resize are one;
+    in those of 640 pixels, boxes of images resized to 640 are as written, and of 672 nearly so.
+    The plain one stays, else the first."""
     best = overlaps[ranked[0][0]]
     kept: list[tuple[Variant, float]] = []
     boxes_kept: list[Float64Array] = []

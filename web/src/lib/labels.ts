@@ -40,6 +40,12 @@ export const ABBREVIATION: Record<Exclude<Tab, 'all'>, string> = {
   extra: 'FN',
 };
 
+/** The sign of an outcome with its standard abbreviation, where it has one: `+ FP`. */
+export const markLabel = (outcome: Outcome): string =>
+  outcome in ABBREVIATION
+    ? `${MARK[outcome]} ${ABBREVIATION[outcome as keyof typeof ABBREVIATION]}`
+    : MARK[outcome];
+
 /** The name of a tab with its standard abbreviation. */
 export const tabLabel = (tab: Tab): string =>
   tab === 'all' ? TAB_NAME.all : `${TAB_NAME[tab]} · ${ABBREVIATION[tab]}`;
