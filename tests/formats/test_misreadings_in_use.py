@@ -338,13 +338,22 @@ def test_an_image_on_which_the_model_failed_was_not_run(document, tmp_path):
     assert version.metrics("validation").overall.errors == 0
 
 
-@pytest.mark.parametrize("column", ["model", "epoch", "checkpoint"])
+@pytest.mark.parametrize("column", ["model", "epoch", "checkpoint", "conf_threshold"])
 def test_predictions_of_several_models_are_no_version(column, tmp_path):
     rows = [{"image": "a.jpg", column: name, **ONE} for name in ("1", "2")]
     with pytest.raises(PellucidError, match=f"column {column}: .*Write one file for each"):
         predicted(tmp_path, BOXES, rows)
     rows = [{"image": name, "fold": name, **ONE} for name in ("a.jpg", "b.jpg")]
     predicted(tmp_path / "folds", BOXES, rows)  # each image of another fold is one version
+
+
+def test_the_threshold_of_a_concept_is_no_model(tmp_path):
+    rows = [
+        {"image": image, "threshold": threshold, **ONE, "label": label}
+        for image in ("a.jpg", "b.jpg")
+        for label, threshold in (("cat", 0.4), ("dog", 0.6))
+    ]
+    predicted(tmp_path, BOXES, rows)
 
 
 def test_what_describes_an_object_is_no_model(tmp_path):

@@ -18,7 +18,7 @@ RARE_SEPARATORS = "&"
 WORD_SEPARATORS = ":\t-_"
 """Likewise, in columns whose name announces several concepts; elsewhere they join words."""
 NEVER_IN_NAMES = "|\n"
-JOINING_WORDS = {"and", "or", "und", "oder", "et", "ou", "y", "e"}
+JOINING_WORDS = {"and", "or", "und", "oder", "et", "ou"}
 NO_SEPARATOR = "none"
 UNIT_SEPARATOR = "\x1f"
 """Separates the items of list columns of Parquet files and data frames."""

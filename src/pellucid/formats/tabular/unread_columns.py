@@ -82,6 +82,8 @@ def reject_several_models(reader: TableReader, roles: ColumnRoles) -> None:
     for column in roles.unassigned_columns(reader):
         if parse_column_name(column).rest not in MODEL_NAMES:
             continue
+        if roles.concept is not None and reader.determines(roles.concept, column):
+            continue  # of each concept, such as its threshold
         values, value_of_row = reader.encoded_column(column)
         images, image_of_row = reader.encoded_column(roles.image)
         pairs = set(zip(image_of_row.tolist(), value_of_row.tolist(), strict=True))
