@@ -105,6 +105,7 @@ class DatasetBuilder:
         if image_index == len(self._image_records):
             self._image_records.append([0, 0, -1, image_id, "", False])
         image_record = self._image_records[image_index]
+        self._reject_other_image(image_record, file_name, (round(width), round(height)), image_id)
         if not image_record[0] and 0 < width < 1 << 31 and 0 < height < 1 << 31:
             image_record[0], image_record[1] = round(width), round(height)
         if split >= 0:
@@ -112,6 +113,15 @@ class DatasetBuilder:
         image_record[4] = image_record[4] or metadata
         image_record[5] = image_record[5] or annotated
         return image_index
+
+    def _reject_other_image(
+        self, image_record: list[Any], file_name: str, size: tuple[int, int], image_id: str
+    ) -> None:
+        """Raise DuplicateImageError if an image of this name has another id or size."""
+        has_other_id = image_id and image_record[3] and image_id != image_record[3]
+        has_other_size = all(size) and image_record[0] and size != tuple(image_record[:2])
+        if has_other_id or has_other_size:
+            raise DuplicateImageError(self.path, file_name)
 
     def add_unique_image(self, file_name: str, *image_values: Any, **image_options: Any) -> int:
         """Add an image that must have a single record; raises DuplicateImageError."""
@@ -344,9 +354,11 @@ class DatasetBuilder:
     ) -> ParsedAnnotations:
         """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as
         listed by the format, if any."""
+        has_content = bool(self._boxes or self._tags)
         self._drop_skipped_images()
         if not self._boxes and not self._tags and (self._skipped_shapes or self._unread_keys):
-            raise NothingReadError(self.path, self._skipped_shapes or self._unread_keys)
+            unread = self._skipped_shapes or self._unread_keys
+            raise NothingReadError(self.path, unread, has_content)
         resolved_kind = kind or self._infer_kind()
         used_concepts = (
             {box_record[1] for box_record in self._boxes}

@@ -373,8 +373,16 @@ class PredictionKindError(PellucidError):
 class NothingReadError(PellucidError):
     """A source has annotations, but none that can be read."""
 
-    def __init__(self, path: object, found: Mapping[str, int]) -> None:
+    def __init__(self, path: object, found: Mapping[str, int], has_others: bool = False) -> None:
+        """has_others: whether each image has annotations that could be read beside them."""
         counts = ", ".join(f"{name} ({count:,})" for name, count in list(found.items())[:12])
+        if has_others:
+            super().__init__(
+                f"{path}: every image has something that is not read ({counts}), so that none "
+                "counts as annotated. Remove what is not meant to be compared, or write a CSV "
+                "table (docs/formats.md)."
+            )
+            return
         super().__init__(
             f"{path}: no annotation can be read; found {counts}. Export boxes, outlines or "
             "labels, or write a CSV table (docs/formats.md)."

@@ -25,6 +25,8 @@ IMAGE_SUFFIXES = {
 }
 
 
+VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts"}
+
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 SYSTEM_FOLDERS = ("__macosx", "@eadir", "$recycle.bin")
 """Names that operating systems add to folders, in lower case."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +13,12 @@ from typing import Any
 from pellucid.core.errors import summarize_names
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.json_rows import cell
 from pellucid.formats.tabular.column_names import (
     CONCEPT_ID_NAMES,
     CONCEPT_NAMES,
-    normalize_column_name,
+    MARKED_CONCEPT_NAMES,
+    parse_column_name,
 )
 
 NAMES_KEYS = (
@@ -26,6 +30,9 @@ NESTING_KEYS = ("metainfo", "meta", "info", "metadata", "dataset_meta")
 """Keys of objects about the whole document."""
 NUMBER_FIELDS = {*CONCEPT_NAMES[0], *CONCEPT_ID_NAMES}
 """Compact names of the fields that may hold the number of a class."""
+
+
+NUMBER_LIST = re.compile(r"\[\s*\d+(\s*,\s*\d+)*\s*\]")
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,10 @@ def with_class_names(
         for field in fields:
             if row.get(field) is None:
                 continue
-            name = stated.name_by_number.get(str(row[field]))
-            if name is None:
+            names = [stated.name_by_number.get(str(number)) for number in numbers_of(row[field])]
+            if None in names:
                 raise unnamed_class_error(path, stated, field, row[field])
-            named[-1][field] = name
+            named[-1][field] = cell(names) if is_number_list(row[field]) else names[0]
     first = min(map(int, stated.name_by_number))
     message = f"numbers in {summarize_names(fields)} named by '{stated.key}', from {first}"
     return named, [Note("class_names", message, len(rows), "info")]
@@ -98,12 +105,26 @@ def number_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fields of the number of a class: whole numbers alone; none if another one names it."""
     fields = {field for row in rows for field in row if compact_name(field) in NUMBER_FIELDS}
     values = {field: [row[field] for row in rows if row.get(field) is not None] for field in fields}
-    numbered = [field for field in fields if all(map(is_number, values[field]))]
+    numbered = [
+        field
+        for field in fields
+        if values[field] and all(is_number(v) or is_number_list(v) for v in values[field])
+    ]
     return sorted(numbered) if len(numbered) == len(fields) else []
 
 
+def is_number_list(value: Any) -> bool:
+    """Whether a cell is a list of whole numbers as text: `[0, 2]`."""
+    return isinstance(value, str) and NUMBER_LIST.fullmatch(value) is not None
+
+
+def numbers_of(value: Any) -> list[Any]:
+    return json.loads(value) if is_number_list(value) else [value]
+
+
 def compact_name(field: str) -> str:
-    return normalize_column_name(field).replace("_", "").removeprefix("pred")
+    name = parse_column_name(field)
+    return "label" if name.marker and name.rest in MARKED_CONCEPT_NAMES else name.rest
 
 
 def unnamed_class_error(

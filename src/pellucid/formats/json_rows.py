@@ -252,7 +252,8 @@ def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     if objects is not None:
         yield from ({**flat_fields(each), **image} for each in objects)
         if not objects:
-            yield image
+            failures = {k: v for k, v in record.items() if k.lower() in FAILURE_KEYS and v}
+            yield {**image, **failures}
     elif parallel:
         count = len(next(iter(parallel.values())))
         for index in range(count):
@@ -337,12 +338,18 @@ def flat_fields(record: Mapping[str, Any]) -> Row:
             fields[singular(key) if key in BOX_KEYS else key] = cell(value)
         elif scores := nested_scores(value):
             fields |= scores
-        elif is_score_key(key) or key in UNINFORMATIVE_KEYS:
+        elif is_score_key(key) or key in UNINFORMATIVE_KEYS or are_flags(key, value):
             fields |= {name: cell(item) for name, item in value.items()}
         else:
             prefix = "bbox" if key in BOX_KEYS else key
             fields |= {f"{prefix}_{name}": cell(item) for name, item in value.items()}
     return fields
+
+
+def are_flags(key: str, value: Mapping[str, Any]) -> bool:
+    """Whether a field says of each concept whether it is there: `"labels": {"dog": true}`."""
+    is_label = singular(key).lower() in LABEL_STEMS
+    return is_label and bool(value) and all(isinstance(item, bool) for item in value.values())
 
 
 UNINFORMATIVE_KEYS = ("top1", "top_1", "best", "result")

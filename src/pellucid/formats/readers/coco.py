@@ -27,6 +27,7 @@ from pellucid.formats.dataset import (
     create_images,
     find_split,
     normalize_image_path,
+    parse_split,
 )
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import is_json_lines
@@ -190,7 +191,14 @@ def listed_images(path: Path, document: CocoFile, options: ReadOptions) -> Image
         width=[pixel_length(image.width) for image in document.images],
         height=[pixel_length(image.height) for image in document.images],
         image_ids=[str(image.id) for image in document.images],
+        split=[stated_split(image.split or image.subset) for image in document.images],
     )
+
+
+def stated_split(text: object) -> int:
+    """The index of the split that a field of an image names, -1 if it names none."""
+    split = parse_split(text) if isinstance(text, str) else None
+    return -1 if split is None else split
 
 
 def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -223,7 +231,7 @@ def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 f"{folder_prefix}{path}",
                 split_source.images.width[image_index],
                 split_source.images.height[image_index],
-                split,
+                split if split >= 0 else int(split_source.images.split[image_index]),
                 split_source.images.source_id[image_index],
                 annotated=bool(split_source.images.stated[image_index] != UNANNOTATED),
             )

@@ -29,6 +29,8 @@ class CocoImage(msgspec.Struct):
     neg_category_ids: list[CocoId] | None = None
     not_exhaustive_category_ids: list[CocoId] | None = None
     deleted: Any = False
+    split: Any = None
+    subset: Any = None
 
 
 class CocoAnnotation(msgspec.Struct):
@@ -44,6 +46,8 @@ class CocoAnnotation(msgspec.Struct):
     ignore: Any = 0
     difficult: Any = 0
     deleted: Any = False
+    angle: Any = None
+    rotation: Any = None
 
     def __post_init__(self) -> None:
         if self.attributes and self.bbox and not self.segmentation:
@@ -88,6 +92,7 @@ def read_document(path: Path) -> tuple[CocoFile, list[Note]]:
         )
     check_categories(path, document.categories)
     reject_deleted(path, document)
+    reject_angles(path, document)
     count = listed_count - len(document.images) - len(document.categories)
     message = (
         f"{format_count(count, 'image or category', 'images or categories')} listed again with "
@@ -142,6 +147,21 @@ def reject_deleted(path: Path, document: CocoFile) -> None:
                 f"$.{key}[{deleted[0]}].deleted",
                 f"it is set in {format_count(len(deleted), 'record')}: they may not count",
                 "Leave these records out, or remove the field `deleted`.",
+            )
+
+
+def reject_angles(path: Path, document: CocoFile) -> None:
+    """Raises InvalidRecordError if boxes without a shape are rotated by a field of their own, whose
+    unit, direction and centre nothing states."""
+    for index, annotation in enumerate(document.annotations):
+        angle = annotation.angle or annotation.rotation
+        if isinstance(angle, int | float) and angle and not annotation.segmentation:
+            raise InvalidRecordError(
+                path,
+                f"$.annotations[{index}]",
+                f"the box is rotated by {angle:g}, which is not read",
+                "Write its four corners as segmentation, or remove the field to compare upright "
+                "boxes.",
             )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import is_number, parse_number, read_lines, split_fields
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
@@ -60,6 +61,13 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 f"line {line_number}",
             )
             concept, difficulty = concept_and_difficulty(fields[8:])
+            if len(fields) > 9 and is_number(fields[-1]) and not difficulty:
+                raise InvalidRecordError(
+                    file,
+                    location,
+                    f"found {fields[-1]} behind the concept, where 0 or 1 says how difficult it is",
+                    "If it is a score, import the files as predictions.",
+                )
             coordinates = [
                 parse_number(field, file, location, "corner coordinate") for field in fields[:8]
             ]

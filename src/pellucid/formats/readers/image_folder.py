@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,12 +56,13 @@ def is_annotation_file(file_path: str) -> bool:
 class FolderImages:
     """The images below the folders of concepts. depth: how many folders stand above that of a
     concept · paths: with a label · strays: beside the folders of concepts · deep: below further
-    folders."""
+    folders · masks: called as another image with `_mask` behind its name."""
 
     depth: int
     paths: list[str]
     strays: list[str]
     deep: list[str]
+    masks: list[str]
 
     @property
     def has_splits(self) -> bool:
@@ -103,13 +105,16 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             *role_notes(folders),
             *(lone_folder_notes(found.paths) if found.has_splits else []),
             *position_notes(found.strays, found.deep),
+            *mask_notes(found.masks),
             *other_file_notes(probe, found.depth),
         ],
     )
 
 
 def find_images(probe: Probe) -> FolderImages:
-    all_paths = image_paths_of(probe)
+    listed_paths = image_paths_of(probe)
+    masks = find_masks(listed_paths)
+    all_paths = [path for path in listed_paths if path not in masks]
     top_folders = {path.split("/")[0] for path in all_paths if "/" in path}
     depth = 1 if all(parse_split(folder) is not None for folder in top_folders) else 0
     strays = [path for path in all_paths if path.count("/") <= depth]
@@ -117,7 +122,31 @@ def find_images(probe: Probe) -> FolderImages:
     unlabelled = set(find_unlabelled(paths) if depth else ())
     paths = [path for path in paths if path not in unlabelled]
     deep = [path for path in paths if path.count("/") > depth + 1]
-    return FolderImages(depth, paths, [*strays, *sorted(unlabelled)], deep)
+    return FolderImages(depth, paths, [*strays, *sorted(unlabelled)], deep, sorted(masks))
+
+
+MASK_PATTERN = re.compile(r"(.+?)[ _-](masks?|seg|segmentation|gt)([ _-]?\d+)?", re.I)
+
+
+def find_masks(image_paths: Sequence[str]) -> set[str]:
+    """Images called as another one beside them with `_mask` behind its name, as segmentation data
+    sets in folders of classes have them."""
+    stems = {path.rpartition(".")[0] for path in image_paths}
+    return {
+        path
+        for path in image_paths
+        if (match := MASK_PATTERN.fullmatch(path.rpartition(".")[0])) and match[1] in stems
+    }
+
+
+def mask_notes(masks: Sequence[str]) -> list[Note]:
+    if not masks:
+        return []
+    message = (
+        f"{format_count(len(masks), 'image')} called as the masks of others, not read: "
+        f"{summarize_names(masks)}"
+    )
+    return [Note("masks", message, len(masks))]
 
 
 def reject_other_depths(folder: Path, found: FolderImages) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pellucid.core.errors import MalformedFileError, PellucidError
 from pellucid.formats.dataset import Note, ParsedAnnotations
-from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError
+from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError, UnreadBoxColumnsError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_class_names import with_class_names
 from pellucid.formats.json_rows import (
@@ -58,7 +58,7 @@ def matches(probe: Probe) -> bool:
         if not names_images or is_scored:
             return False
         return has_annotation_columns(open_rows(probe, rows), ReadOptions())
-    except (AmbiguousColumnsError, InvalidRecordError):
+    except (AmbiguousColumnsError, InvalidRecordError, UnreadBoxColumnsError):
         return True  # reading says what is asked
     except PellucidError:
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -36,18 +36,19 @@ from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, Re
 from pellucid.formats.readers.label_studio_brush import decode_brush
 from pellucid.formats.readers.label_studio_tasks import (
     IMAGE_KEYS,
+    LOCATED_KEYS,
     TASK_KEYS,
     TaskRecord,
     choose_choice_keys,
+    choose_controls,
     is_csv_export,
+    is_image_choice,
     read_tasks,
 )
 
 NAME = "label-studio"
 PREDICTIONS_NAME = "label-studio-predictions"
 ResultValue = dict[str, Any]
-LOCATED_KEYS = ("rle", "x", "points", "vertices")
-"""Keys that locate an object, read or not."""
 
 
 def matches(probe: Probe) -> bool:
@@ -82,9 +83,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     cancelled_count = outline_count = 0
     tasks = read_tasks(probe)
     choice_keys = choose_choice_keys(probe.path, tasks, options)
+    controls = choose_controls(probe.path, tasks, options)
     for task_index, task in enumerate(tasks):
         location = f"$[{task_index}]"
-        results, skipped_count, is_annotated = task_results(probe, task, location, choice_keys)
+        results, skipped_count, is_annotated = task_results(
+            probe, task, location, choice_keys, controls
+        )
         cancelled_count += skipped_count
         image = builder.add_unique_image(
             task_image_path(probe, task, location, options),
@@ -114,7 +118,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def task_results(
-    probe: Probe, task: TaskRecord, location: str, choice_keys: Sequence[str]
+    probe: Probe,
+    task: TaskRecord,
+    location: str,
+    choice_keys: Sequence[str],
+    controls: Collection[str],
 ) -> tuple[list[tuple[ResultValue, float, float]], int, bool]:
     """The results of a task (value, image width and height or 0), the number of ignored
     annotations, and whether the task was annotated. Of several annotations the one that was marked
@@ -135,16 +143,16 @@ def task_results(
     results = [
         result
         for annotation in completed[:1]
-        for result in annotation_results(probe, annotation, location)
+        for result in annotation_results(probe, annotation, location, controls)
     ]
     return results, len(annotation_records) - len(completed[:1]), bool(completed)
 
 
 def annotation_results(
-    probe: Probe, annotation: ResultValue, location: str
+    probe: Probe, annotation: ResultValue, location: str, controls: Collection[str]
 ) -> Iterator[tuple[ResultValue, float, float]]:
-    """The values of an annotation. With `Rectangle` beside `Labels` a region comes twice under one
-    id, once without its label."""
+    """The values of an annotation, without choices of controls that are no concepts. With
+    `Rectangle` beside `Labels` a region comes twice under one id, once without its label."""
     results = [
         result
         for record in expect_list(annotation.get("result"), probe.path, location)
@@ -155,8 +163,17 @@ def annotation_results(
         for result in results
         if result_concepts(result["value"]) and any(key in result["value"] for key in LOCATED_KEYS)
     }
+    named = {
+        result.get("id")
+        for result in results
+        if any(key.endswith("labels") for key in result["value"])
+    } - {None}
     for result in results:
-        if result_concepts(result["value"]) or result.get("id") not in labelled - {None}:
+        if is_image_choice(result) and str(result["from_name"]) not in controls:
+            yield {f"choices of {result['from_name']}": result["value"]["choices"]}, 0, 0
+        elif "choices" in result["value"] and result.get("id") in named:
+            yield {"choices of regions": result["value"]["choices"]}, 0, 0
+        elif result_concepts(result["value"]) or result.get("id") not in labelled - {None}:
             yield result["value"], *result_image_size(probe, result, location)
 
 
@@ -265,7 +282,8 @@ def read_value(
     """Add the tags or boxes of a result; return 1 if an outline was converted to a bounding box.
     What cannot be read is counted."""
     concept_names = result_concepts(result_value)
-    if "choices" in result_value:
+    is_region = any(key in result_value for key in LOCATED_KEYS)
+    if "choices" in result_value and not is_region:
         for concept_name in concept_names:
             builder.add_tag(image, concept_name)
         return 0
@@ -277,7 +295,7 @@ def read_value(
             return 0
     outline = region_outline(probe, result_value, width, height, location)
     if not outline or not concept_names:
-        if any(key in result_value for key in LOCATED_KEYS) or concept_names:
+        if is_region or concept_names:
             has_concept = bool(concept_names)
             builder.skip_shape(image, shape_name(result_value, has_concept), has_concept)
         else:
@@ -383,7 +401,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     if unread_count:
         message = f"{format_count(unread_count, 'region')} not read: points, or damaged brushes"
         predictions.notes.append(Note("regions_not_read", message, unread_count))
-    if own_count and shared_count:
+    if options.has_scores and shared_count and (own_count or shared_count > prediction_count):
         message = (
             f"{format_count(shared_count, 'region')} without a score of their own: they have that "
             "of the whole prediction"

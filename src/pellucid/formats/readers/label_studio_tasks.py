@@ -29,6 +29,9 @@ CHOICE_KEYS = ("choice", "label", "class")
 CSV_COLUMNS = {"annotation_id", "annotator", "lead_time"}
 """Columns of every CSV export, beside those of the data and of the controls."""
 
+LOCATED_KEYS = ("rle", "x", "points", "vertices")
+"""Keys that locate an object, read or not."""
+
 
 def is_csv_export(head: str) -> bool:
     return set(head.partition("\n")[0].strip().split(",")) >= CSV_COLUMNS
@@ -69,6 +72,46 @@ def decode_cell(path: Path, line: int, cell: str) -> Any:
         raise MalformedFileError(path, f"line {line}: invalid JSON in a cell: {error}") from error
 
 
+def choose_controls(path: Path, tasks: Sequence[TaskRecord], options: ReadOptions) -> set[str]:
+    """The controls of choices about whole images, by their names, that are concepts: all of them,
+    or those that the user named.
+
+    Raises:
+        AmbiguousColumnsError: there are several, and the user named none.
+        InvalidChoiceError: the user named one that is not there.
+    """
+    controls = dict.fromkeys(
+        str(result["from_name"])
+        for task in tasks
+        if isinstance(annotations := task.get("annotations", task.get("completions")), list)
+        for annotation in annotations
+        if isinstance(annotation, dict) and isinstance(annotation.get("result"), list)
+        for result in annotation["result"]
+        if is_image_choice(result)
+    )
+    requested = options.columns.get("concept", ()) if controls else ()
+    for name in requested:
+        if name not in controls:
+            raise InvalidChoiceError("--columns concept", name, tuple(controls))
+    if len(controls) > 1 and not requested:
+        options_text = ",".join(f"concept={name}" for name in controls)
+        raise AmbiguousColumnsError(
+            path, "concept", list(controls), f"concept=NAME, or all with {options_text}"
+        )
+    return {*requested} or {*controls}
+
+
+def is_image_choice(result: Any) -> bool:
+    """Whether a result is a choice that is about the image, not about a region of it."""
+    value = result.get("value") if isinstance(result, dict) else None
+    return (
+        isinstance(value, dict)
+        and "choices" in value
+        and "from_name" in result
+        and not any(key in value for key in LOCATED_KEYS)
+    )
+
+
 def choose_choice_keys(
     path: Path, tasks: Sequence[TaskRecord], options: ReadOptions
 ) -> tuple[str, ...]:
@@ -80,6 +123,8 @@ def choose_choice_keys(
         InvalidChoiceError: the user named one that is not there.
     """
     flat_tasks = [task for task in tasks if "data" not in task]
+    if not flat_tasks:
+        return ()
     keys = dict.fromkeys(key for task in flat_tasks for key in task)
     requested = tuple(options.columns.get("concept", ()))
     for key in requested:

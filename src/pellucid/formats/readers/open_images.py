@@ -15,7 +15,7 @@ from pellucid.core.errors import format_count
 from pellucid.core.tables import PARTIAL
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
-from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.errors import InvalidRecordError, NothingReadError
 from pellucid.formats.image_files import is_image_file, list_image_files
 from pellucid.formats.parsing import parse_number
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
@@ -183,6 +183,11 @@ class OpenImagesBuilder:
             self.group_count,
             f"{format_count(self.group_count, 'group')} (IsGroupOf) converted to ignored regions",
         )
+        if self.unverified_count and not self.verified_labels and not self.box_count:
+            raise NothingReadError(
+                self.builder.path,
+                {"labels of a machine that nobody verified": self.unverified_count},
+            )
         has_boxes = options.kind == "detection" or (options.kind is None and self.box_count)
         for (image, concept), positive in self.verified_labels.items():
             if not has_boxes:

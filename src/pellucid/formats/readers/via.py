@@ -7,7 +7,7 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.concept_fields import drop_repeats
 from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
-from pellucid.formats.errors import AmbiguousColumnsError
+from pellucid.formats.errors import AmbiguousColumnsError, DuplicateImageError
 from pellucid.formats.parsing import (
     expect_list,
     expect_object,
@@ -66,6 +66,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     read_regions = json_regions if probe.head.startswith("{") else csv_regions
     regions = list(read_regions(probe.path))
+    if not any(region.shape for region in regions):
+        return read_file_attributes(probe, options, builder, regions)
+    regions = [region if region.shape else replace(region, attributes={}) for region in regions]
     attribute = choose_attribute(probe.path, regions, options.columns.get("concept", ()))
     other_attributes: Counter[str] = Counter()
     for region in regions:
@@ -85,6 +88,20 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return builder.build(options.kind)
 
 
+def read_file_attributes(
+    probe: Probe, options: ReadOptions, builder: DatasetBuilder, images: list[Region]
+) -> ParsedAnnotations:
+    """The tags of images, of a file that has no regions."""
+    attribute = choose_attribute(probe.path, images, options.columns.get("concept", ()))
+    for record in images:
+        image = builder.add_image(record.file_name, split=folder_split(record.file_name))
+        for concept in stated_concepts(record.attributes.get(attribute)):
+            builder.add_tag(image, concept)
+    if attribute:
+        builder.add_note("columns", 1, f"concept from the file attribute {attribute}")
+    return builder.build(options.kind)
+
+
 def folder_split(file_name: str) -> int:
     """The split that the first folder names, -1 if none."""
     folder, separator, _ = file_name.replace("\\", "/").partition("/")
@@ -95,13 +112,18 @@ def folder_split(file_name: str) -> int:
 def json_regions(path: Path) -> Iterator[Region]:
     document = parse_json(path, dict[str, Any], "VIA")
     images = expect_object(document.get(PROJECT_KEY, document), path, "$")
+    names: set[str] = set()
     for key, record in images.items():
         location = f"$.{key}"
         image = expect_object(record, path, location)
         file_name = image.get("filename")
         if not isinstance(file_name, str):
             raise MalformedFileError(path, f"{location} has no filename")
-        yield Region(file_name, None, {}, location)
+        if file_name in names:  # two images of different folders, whose keys have their size
+            raise DuplicateImageError(path, file_name)
+        names.add(file_name)
+        about_file = expect_object(image.get("file_attributes") or {}, path, location)
+        yield Region(file_name, None, about_file, location)
         stated = image.get("regions") or []
         # VIA 1 numbers the regions: {"0": {...}}
         regions: Iterable[Any] = (

@@ -178,6 +178,12 @@ def read_objects(
         box_element = object_element.find("bndbox")
         if box_element is None:
             raise MalformedFileError(file, f"object {object_index} is missing bndbox")
+        if len(object_element.findall("bndbox")) > 1:
+            raise MalformedFileError(file, f"object {object_index} has several bndbox: write one")
+        if element_text(object_element, "deleted") in ("1", "true"):
+            raise MalformedFileError(
+                file, f"object {object_index} is marked as deleted: it may not count. Remove it"
+            )
         x_min, y_min, x_max, y_max = (
             parse_number(element_text(box_element, side), file, location, side)
             for side in CORNER_TAGS

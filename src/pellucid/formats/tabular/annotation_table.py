@@ -27,7 +27,7 @@ from pellucid.formats.tabular.label_rows import read_label_rows
 from pellucid.formats.tabular.left_out_rows import reject_left_out_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
-from pellucid.formats.tabular.summary_rows import reject_summary_rows
+from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
 from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, read_one_hot
 
 
@@ -70,6 +70,7 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
             reader.path, reader.row_location(empty_row), "missing image", "Specify the image path."
         )
     reject_summary_rows(reader, image_keys, image_indexes)
+    reject_videos(reader, image_keys)
     image_paths, path_index_by_key = encode_texts(
         [normalize_image_path(reader.path, key, options.image_folder) for key in image_keys]
     )

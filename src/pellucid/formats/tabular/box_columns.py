@@ -89,7 +89,16 @@ COORDINATE_TOKEN = re.compile(
     r"[xy](\d|min|max|tl|br|c|cent|center|centre|start|end)?|(min|max|top|bottom|left|right|c|d)[xy]"
 )
 """Words of names that suggest an x or y coordinate."""
-EDGE_TOKENS = {"left", "right", "top", "bottom", "upper", "lower"}
+EDGE_TOKENS = {
+    *("left", "right", "top", "bottom", "upper", "lower", "west", "east", "north", "south"),
+    *("links", "rechts", "oben", "unten", "gauche", "droite", "haut", "bas"),
+    *("izquierda", "derecha", "arriba", "abajo", "sinistra", "destra", "basso"),
+}
+EXTENT_TOKENS = {
+    *("width", "height", "breite", "hoehe", "höhe", "largeur", "hauteur", "ancho", "alto"),
+    *("anchura", "altura", "larghezza", "altezza"),
+}
+"""Words of names that suggest the size of a box, beside two of its edges."""
 ANGLE_TOKENS = {"angle", "theta", "rotation", "rot", "orientation", "yaw"} | (
     {"rad", "rads", "radian", "radians", "deg", "degree", "degrees", "r"}
 )
@@ -98,6 +107,7 @@ POLYGON_NAMES = (("x3", "y3"), ("trx", "try"), ("topright", "bottomleft"))
 """Columns of a third corner: four points, not two."""
 SHAPE_TOKENS = {"polygon", "polygons", "segmentation", "obb", "rbox", "quad", "wkt", "geometry"} | (
     {"outline", "contour", "points", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
+    | {"shape", "shapes", "region", "mask", "masks", "seg", "rle"}
 )
 """Words of names of columns whose cells may hold a box or an outline."""
 OUTSIDE_TOLERANCE = 1.05

@@ -9,8 +9,10 @@ import numpy as np
 
 from pellucid.core.tables import Float64Array
 from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError, UnreadBoxColumnsError
+from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import is_number
 from pellucid.formats.tabular.box_columns import (
+    EXTENT_TOKENS,
     FOUR_NUMBERS,
     SHAPE_TOKENS,
     BoxLayout,
@@ -31,6 +33,8 @@ from pellucid.formats.tabular.column_names import (
 )
 from pellucid.formats.tabular.reader import TableReader
 
+MIN_POINTS = 3
+"""Fewest different points to tell from."""
 COORDINATE_ROLES = (
     "x",
     "y",
@@ -78,10 +82,12 @@ def find_box_columns(
             layouts, parts = found
             reject_rotated_boxes(reader, layouts[0], marked)
             layout, image_size = choose_layout(reader, layouts, parts, image)
+            reject_points(reader, layout)
             return layout, image_size, ()
         lists = [name for name in marked if has_list_cells(reader, name.column)]
         shapes = [shape for name in lists if (shape := list_shape(name)) is not None]
         if len(shapes) == 1:
+            reject_rotated_boxes(reader, shapes[0], marked)
             return shapes[0], image_size_columns(plain_parts(marked)), ()
         if len(shapes) > 1:
             raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
@@ -144,12 +150,14 @@ def has_list_cells(reader: TableReader, column: str) -> bool:
 
 def holds_shapes(reader: TableReader, name: ColumnName) -> bool:
     """Whether a column is named like a box or an outline, and most cells hold four numbers or
-    more: mappings, lists of lists, WKT."""
+    more (mappings, lists of lists, WKT), run lengths, or the files of masks."""
     if not (set(name.tokens) | {name.rest}) & (BOX_TOKENS | SHAPE_TOKENS | set(BOX_LIST_NAMES)):
         return False
     if reader.is_numeric_or_empty(name.column):
         return False
     cells = [cell for cell in reader.first_texts(name.column) if cell]
+    if cells and all("counts" in cell or is_image_file(cell) for cell in cells):
+        return True
     numerous = [cell for cell in cells if len(re.findall(r"-?\d+\.?\d*", cell)) >= 4]
     return len(numerous) * 2 > len(cells)
 
@@ -164,9 +172,37 @@ def unread_coordinates(reader: TableReader, names: Sequence[ColumnName]) -> list
     coordinates = [name.column for name in numeric if is_coordinate(name)]
     edges = [name.column for name in numeric if is_edge(name)]
     boxes = [name.column for name in numeric if name.rest in BOX_LIST_NAMES]
+    extents = [n.column for n in numeric if EXTENT_TOKENS & {*n.tokens}]
     if boxes:
         return boxes
+    if len(edges) > 1 and len(extents) > 1:
+        return edges + extents
     return coordinates if len(coordinates) > 1 else edges if len(edges) > 2 else []
+
+
+MIN_IMAGE_SIDE = 200
+"""Width and height in pixels from which numbers that never change may be the size of an image."""
+
+
+def reject_points(reader: TableReader, layout: BoxLayout) -> None:
+    """Raise InvalidRecordError if the width and height are the same in all rows, and beyond every
+    x and y: those of the images, in a table of points."""
+    if layout.shape != "xywh" or len(layout.columns) != 4 or reader.row_count < MIN_POINTS:
+        return
+    boxes = raw_boxes(reader, layout)
+    sizes = boxes[:, 2:]
+    is_constant = bool((sizes == sizes[0]).all()) and sizes[0].min() >= MIN_IMAGE_SIDE
+    points = {tuple(point) for point in boxes[:, :2].tolist()}
+    if is_constant and len(points) >= MIN_POINTS and (boxes[:, :2] < sizes[0]).all():
+        x, y, width, height = layout.columns
+        raise InvalidRecordError(
+            reader.path,
+            f"columns {width}, {height}",
+            f"they are {sizes[0][0]:g} and {sizes[0][1]:g} in all rows, and every {x} and {y} is "
+            "smaller: they may be the size of the images, and the rows points",
+            f"If they are of the boxes, specify --columns x={x},y={y},width={width},"
+            f"height={height}.",
+        )
 
 
 def reject_rotated_boxes(

@@ -43,6 +43,7 @@ def find_separator(
     if forced is not None:
         return None if forced == NO_SEPARATOR else forced
     distinct_cells = sorted({cell for cell in cells if cell})
+    reject_stated_values(path, column, distinct_cells)
     if any(UNIT_SEPARATOR in cell for cell in distinct_cells):
         reject_lists_of_values(path, column, distinct_cells)
         return UNIT_SEPARATOR
@@ -91,6 +92,43 @@ def reject_joining_words(path: str, column: str, cells: Sequence[str]) -> None:
     for cell in cells:
         for word in JOINING_WORDS & {*cell.lower().split()}:
             raise AmbiguousSeparatorError(path, column, cell, f" {word} ")
+
+
+STATED_VALUE = re.compile(
+    r"[^:=;,|]+\s*[:=]\s*(0|1|0\.0|1\.0|yes|no|true|false|present|absent)\s*", re.I
+)
+"""A concept and whether it is there: `dog:1`, `cat=no`."""
+
+
+def reject_stated_values(path: str, column: str, distinct_cells: Sequence[str]) -> None:
+    """Raise InvalidRecordError if parts of cells say whether their concept is there, or that it is
+    not, or if cells are arrays as NumPy names them, or vectors of bits."""
+    parts = [part.strip() for cell in distinct_cells for part in re.split("[;,|\x1f]", cell)]
+    stated = [part for part in parts if part and STATED_VALUE.fullmatch(part)]
+    negated = [part for part in parts if len(part) > 1 and part[0] in "!~"]
+    arrays = [cell for cell in distinct_cells if cell.startswith("array(")]
+    bits = [cell for cell in distinct_cells if re.fullmatch("[01]{2,}", cell)]
+    if len(stated) * 2 > len(parts) or negated:
+        raise InvalidRecordError(
+            path,
+            f"column {column}",
+            f"'{(negated or stated)[0]}' says whether a concept is there",
+            "Write the names of those that are there, or one column of 0 and 1 per concept.",
+        )
+    if arrays:
+        raise InvalidRecordError(
+            path,
+            f"column {column}",
+            f"'{arrays[0][:60]}' is an array as NumPy prints it",
+            "Write lists: column.apply(list).",
+        )
+    lengths = {len(cell) for cell in bits}
+    if (
+        len(bits) == len(distinct_cells) > 1
+        and len(lengths) == 1
+        and any(c[0] == "0" for c in bits)
+    ):
+        raise flag_list_error(path, column, bits[0])
 
 
 def reject_mappings(path: str, column: str, distinct_cells: Sequence[str]) -> None:

@@ -151,7 +151,8 @@ VALUE_NAMES = ("value", "answer", "present", "ispresent", "positive", "ispositiv
 FOLDER_NAMES = (
     *("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid"),
     *("camera", "cam", "cameraid", "video", "videoid", "clip", "scene", "sequence", "page"),
-    *("slice", "frameid", "frameindex", "framenumber"),
+    *("slice", "frameid", "frameindex", "frameidx", "framenumber", "frameno", "framenum"),
+    *("tile", "tileid", "patch", "patchid"),
 )
 """Compact names of columns that may belong to the name of an image."""
 

@@ -24,7 +24,7 @@ from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.left_out_rows import reject_annotated_rows, reject_left_out_rows
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.reader import TableReader
-from pellucid.formats.tabular.summary_rows import reject_summary_rows
+from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
 from pellucid.formats.tabular.top_k import (
     RankedConcepts,
     has_list_cells,
@@ -93,6 +93,7 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
             "Write the image in each row, also where cells were merged.",
         )
     reject_summary_rows(reader, image_keys, image_indexes)
+    reject_videos(reader, image_keys)
     is_detection = options.kind == "detection"
     names_both = {"concept", "score"} <= set(options.columns)
     if not is_detection and not roles.concept_columns and not names_both:

@@ -17,7 +17,12 @@ from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
 from pellucid.formats.tabular.column_names import INDEX_COLUMN_PATTERN, normalize_column_name
 from pellucid.formats.tabular.formula_cells import restore_formulas_sql
-from pellucid.formats.tabular.text_files import TextTable, open_text_table
+from pellucid.formats.tabular.text_files import (
+    TextTable,
+    check_widths,
+    has_mixed_newlines,
+    open_text_table,
+)
 
 
 class TableReader:
@@ -374,7 +379,8 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
                 "CREATE TEMP VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
                 f"{ROW_INDEX_COLUMN} FROM cells"
             )
-            row_noun, first_record = "line", text_table.header_line_number + 1
+            row_noun = "line"
+            first_record = text_table.header_line_number + text_table.header_line_count
             # a comma cannot be a decimal separator where it separates the columns
             has_decimal_commas = text_table.delimiter != ","
     except query_errors() as error:
@@ -396,12 +402,15 @@ def load_csv(connection: Any, path: Path, row_limit: int | None = None) -> TextT
         columns_sql = ", ".join(
             f"{quote_string(column_name)}: 'VARCHAR'" for column_name in text_table.column_names
         )
+        has_mixed = has_mixed_newlines(text_table.path)
+        if has_mixed:
+            check_widths(text_table)
         connection.execute(
             "CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, "
             "hive_partitioning = false, header = true, "
             f"skip = {text_table.header_line_number - 1}, columns = {{{columns_sql}}}, "
             "delim = ?, quote = '\"', escape = '\"', "
-            f"strict_mode = {not has_mixed_newlines(text_table.path)}, null_padding = false)"
+            f"strict_mode = {not has_mixed}, null_padding = false)"
             + ("" if row_limit is None else f" LIMIT {row_limit}"),
             [escape_glob(text_table.path), text_table.delimiter],
         )
@@ -428,13 +437,6 @@ def remove_empty_end(connection: Any, column_names: Sequence[str]) -> None:
         "DELETE FROM cells WHERE rowid > "
         f"(SELECT coalesce(max(rowid), -1) FROM cells WHERE {stated_sql})"
     )
-
-
-def has_mixed_newlines(path: Path) -> bool:
-    """Whether the file mixes LF and CRLF, which DuckDB reads only without strict mode."""
-    with path.open("rb") as file:
-        head = file.read(1 << 20)
-    return b"\r\n" in head and head.count(b"\n") > head.count(b"\r\n")
 
 
 def quote_string(string: str) -> str:

@@ -25,12 +25,14 @@ CHECK_BYTES = 1 << 22
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as UTF-8 text. header_line_number: counted from 1."""
+    """A table as UTF-8 text. header_line_number: counted from 1 · header_line_count: more than one
+    where a name in quotes has line breaks."""
 
     path: Path
     delimiter: str
     column_names: tuple[str, ...]
     header_line_number: int
+    header_line_count: int = 1
 
 
 @contextmanager
@@ -98,14 +100,16 @@ def read_header(path: Path, original_path: Path) -> TextTable:
         if stated:
             header_line = file.readline().rstrip("\r\n")
             header_line_number += 1
+        header_lines = [header_line, *rest_of_record(file, header_line)]
+        header_line = "\n".join(header_lines)
         second_line = file.readline().rstrip("\r\n")
     delimiter = stated[1] if stated else find_delimiter(header_line)
-    cells = next(csv.reader([header_line], delimiter=delimiter), [])
+    cells = next(csv.reader(header_line.splitlines(True), delimiter=delimiter), [])
     if is_data_line(cells):
         second_cells = next(csv.reader([second_line], delimiter=delimiter), [])
         raise HeaderMissingError(original_path, cells, suggest_header([cells, second_cells]))
     column_names = tuple(
-        column_name.strip() or f"column {column_index}"
+        " ".join(column_name.split()) or f"column {column_index}"
         for column_index, column_name in enumerate(cells)
     )
     for column_name, count in Counter(name.lower() for name in column_names).items():
@@ -113,7 +117,21 @@ def read_header(path: Path, original_path: Path) -> TextTable:
             raise MalformedFileError(
                 original_path, f"duplicate column '{column_name}': rename one of them"
             )
-    return TextTable(path, delimiter, column_names, header_line_number)
+    return TextTable(path, delimiter, column_names, header_line_number, len(header_lines))
+
+
+MAX_HEADER_LINES = 1_000
+MAX_CELL_BYTES = 1 << 24
+
+
+def rest_of_record(file: TextIO, line: str) -> list[str]:
+    """The lines that follow a line whose quotes are still open, until they are closed."""
+    lines: list[str] = []
+    quotes = line.count('"')
+    while quotes % 2 and len(lines) < MAX_HEADER_LINES and (next_line := file.readline()):
+        lines.append(next_line.rstrip("\r\n"))
+        quotes += next_line.count('"')
+    return lines if quotes % 2 == 0 else []
 
 
 def read_first_line(file: TextIO) -> tuple[str, int]:
@@ -127,9 +145,8 @@ def read_first_line(file: TextIO) -> tuple[str, int]:
 
 def find_delimiter(header_line: str) -> str:
     """The delimiter that gives most cells; one inside quotes does not count."""
-    return max(
-        DELIMITERS, key=lambda delimiter: len(next(csv.reader([header_line], delimiter=delimiter)))
-    )
+    lines = header_line.splitlines(True) or [""]
+    return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader(lines, delimiter=delimiter))))
 
 
 def is_data_line(cells: Sequence[str]) -> bool:
@@ -153,3 +170,28 @@ def suggest_header(rows: Sequence[Sequence[str]]) -> str:
         next(box_names) if is_number(cell) else next(texts, f"column{index}")
         for index, cell in enumerate(cells)
     )
+
+
+def has_mixed_newlines(path: Path) -> bool:
+    """Whether the file mixes LF and CRLF, which DuckDB reads only without strict mode."""
+    with path.open("rb") as file:
+        head = file.read(1 << 20)
+    return b"\r\n" in head and head.count(b"\n") > head.count(b"\r\n")
+
+
+def check_widths(text_table: TextTable) -> None:
+    """Raise MalformedFileError if a row has more cells than the header, which DuckDB drops where it
+    is not strict."""
+    csv.field_size_limit(MAX_CELL_BYTES)
+    with text_table.path.open(encoding="utf-8-sig", newline="") as file:
+        for _ in range(text_table.header_line_number - 1):
+            file.readline()
+        rows = csv.reader(file, delimiter=text_table.delimiter)
+        for row in rows:
+            if len(row) > len(text_table.column_names):
+                line = rows.line_num + text_table.header_line_number - 1
+                raise MalformedFileError(
+                    text_table.path,
+                    f"line {line} has {len(row)} values; expected {len(text_table.column_names)}, "
+                    "as in the header",
+                )

@@ -12,7 +12,10 @@ from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
 from pellucid.formats.tabular.flags import NEGATIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
-ANSWER_NAMES = (*VALUE_NAMES, "decision", "result", "verdict", "detected", "found")
+ANSWER_NAMES = (
+    *(*VALUE_NAMES, "decision", "result", "verdict", "detected", "found", "response", "answer"),
+    *("state", "status", "label", "class", "output", "outcome", "exists"),
+)
 """Compact names of columns that may say whether the concept of a row is there."""
 MODEL_NAMES = (
     *("model", "modelname", "modelid", "epoch", "fold", "run", "runid", "checkpoint", "ckpt"),
@@ -32,7 +35,8 @@ def reject_answers(reader: TableReader, roles: ColumnRoles) -> None:
     assert roles.score is not None
     for column in roles.unassigned_columns(reader):
         name = parse_column_name(column)
-        if name.rest not in ANSWER_NAMES or name.marker or not says_yes_and_no(reader, column):
+        is_answer = name.rest in ANSWER_NAMES or (name.marker and not name.rest)
+        if not is_answer or name.marker == "true" or not says_yes_and_no(reader, column):
             continue
         scores, is_no = reader.number_column(roles.score), negative_rows(reader, column)
         if np.nanmin(scores[~is_no]) > np.nanmax(scores[is_no]):

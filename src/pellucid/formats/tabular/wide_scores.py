@@ -13,6 +13,7 @@ from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import (
     AmbiguousColumnsError,
     ColumnsMissingError,
+    InvalidRecordError,
     TrueColumnsError,
 )
 from pellucid.formats.tabular.column_names import normalize_column_name, parse_column_name
@@ -90,6 +91,7 @@ def find_score_columns(
         AmbiguousColumnsError: two sets of columns could be the scores.
     """
     columns_by_affixes = group_by_affixes(candidates, concepts)
+    reject_other_quantities(reader, columns_by_affixes)
     sets = plausible_sets(reader, columns_by_affixes)
     if len(sets) > 1:
         raise AmbiguousColumnsError(
@@ -113,6 +115,41 @@ def find_score_columns(
             and reader.is_numeric(column)
         )
     ]
+
+
+NEGATING_WORDS = {
+    *("no", "not", "non", "un", "without", "free", "absent", "absence", "negative", "neg"),
+    *("missing", "false", "inv", "inverse", "anti", "kein", "keine", "ohne", "sans", "pas"),
+}
+NEGATING_SIGNS = ("1-", "!", "~", "\u00ac")
+OTHER_WORDS = {
+    *("distance", "dist", "area", "bbox", "box"),
+    *("uncertainty", "threshold", "thresholds", "std", "var", "variance", "entropy", "loss"),
+    *("rank", "count", "error", "time", "weight"),
+}
+"""Words beside a concept in names of columns that are not its score: of its absence, or of another
+quantity."""
+
+
+def reject_other_quantities(
+    reader: TableReader, columns_by_affixes: dict[Affixes, list[str]]
+) -> None:
+    """Raise InvalidRecordError if all columns named after concepts are of their absence, or of
+    other quantities."""
+    if columns_by_affixes and all(map(names_other_quantity, columns_by_affixes)):
+        column = next(iter(columns_by_affixes.values()))[0]
+        raise InvalidRecordError(
+            reader.path,
+            f"column {column}",
+            "by its name it is not the score of a concept, but of its absence or of another thing",
+            "Write the score of the concept itself, in a column called as the concept.",
+        )
+
+
+def names_other_quantity(affixes: Affixes) -> bool:
+    tokens = {*parse_column_name(" ".join(affixes)).tokens}
+    is_negated = affixes[0].replace(" ", "").startswith(NEGATING_SIGNS)
+    return is_negated or bool(tokens & (NEGATING_WORDS | OTHER_WORDS))
 
 
 DERIVED_WORDS = {

@@ -1,13 +1,16 @@
-"""Rows of a table that sum up the others, such as `Total`, and are of no image."""
+"""Rows of a table that are of no image: they sum up the others, such as `Total`, or are of a
+video."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from pellucid.core.tables import Int32Array
 from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.image_files import VIDEO_SUFFIXES
 from pellucid.formats.tabular.reader import TableReader
 
 SUMMARY_WORDS = (
@@ -29,4 +32,16 @@ def reject_summary_rows(
                 reader.row_location(row),
                 f"'{key}' looks like a row that sums up the others, not like an image",
                 "Remove the row; if it is an image, write its file name with the ending.",
+            )
+
+
+def reject_videos(reader: TableReader, image_keys: Sequence[str]) -> None:
+    """Raise InvalidRecordError if an image is a video: its rows may be of different frames."""
+    for key in image_keys:
+        if PurePosixPath(key.lower()).suffix in VIDEO_SUFFIXES:
+            raise InvalidRecordError(
+                reader.path,
+                f"image '{key}'",
+                "it is a video, not an image",
+                "Write the frames as image files, and the name of its frame in each row.",
             )
