@@ -21,7 +21,14 @@ def complement_scores(
     scored = np.unique(predictions.concept).tolist()
     if len(scored) != 1 or scored[0] > 1 or len(np.unique(predictions.image)) < len(score):
         return predictions, []
-    if not 0 <= score.min() < 0.5 or score.max() > 1:
+    if score.min() < 0 or score.max() > 1:
+        message = (
+            f"'{names[1 - scored[0]]}' has no scores: its annotations count as false negatives. If "
+            f"those of '{names[scored[0]]}' are logits or percent, specify --scores logits or "
+            "--scores percent; the score of the other class is then 1 - p"
+        )
+        return predictions, [Note("concepts_without_scores", message, 1)]
+    if score.min() >= 0.5:
         return predictions, []
     message = (
         f"one score an image, read as the probability of '{names[scored[0]]}'; the score of "

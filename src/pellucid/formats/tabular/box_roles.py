@@ -145,7 +145,15 @@ def has_list_cells(reader: TableReader, column: str) -> bool:
     if reader.is_numeric_or_empty(column):
         return False
     cells = [cell for cell in reader.first_texts(column) if cell]
-    return bool(cells) and all(FOUR_NUMBERS.fullmatch(cell) for cell in cells)
+    return bool(cells) and all(FOUR_NUMBERS.fullmatch(plain_numbers(cell)) for cell in cells)
+
+
+NUMPY_NUMBER = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)")
+
+
+def plain_numbers(cell: str) -> str:
+    """The cell with numbers in place of `np.float64(10.0)`, as NumPy 2 prints them in lists."""
+    return NUMPY_NUMBER.sub(r"\1", cell)
 
 
 def holds_shapes(reader: TableReader, name: ColumnName) -> bool:
@@ -273,7 +281,7 @@ def raw_boxes(reader: TableReader, layout: BoxLayout) -> Float64Array:
         return np.stack(columns, axis=1)
     boxes = np.full((reader.row_count, 4), np.nan)
     for row_index, cell in enumerate(reader.text_column(layout.columns[0])):
-        numbers = re.split(r"[\s,;|\x1f]+", cell.strip("[]() "))
+        numbers = re.split(r"[\s,;|\x1f]+", plain_numbers(cell).strip("[]() "))
         if numbers == [""]:
             continue
         if len(numbers) != 4 or not all(is_number(number) for number in numbers):

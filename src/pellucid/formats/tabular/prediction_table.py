@@ -34,6 +34,7 @@ from pellucid.formats.tabular.top_k import (
 )
 from pellucid.formats.tabular.unread_columns import (
     reject_answers,
+    reject_failures,
     reject_several_models,
     reject_unread_shapes,
 )
@@ -64,6 +65,14 @@ def explain_prediction_columns(reader: TableReader, options: ReadOptions) -> Non
             list(reader.column_types),
             f"If '{roles.score}' is the probability of one of the two classes, rename it to that "
             f"class: '{first}' or '{second}'; else name the concept with --columns concept=COLUMN.",
+        )
+    if missing == "concept" and len(options.concepts) == 1:
+        (only,) = options.concepts
+        raise ColumnsMissingError(
+            reader.path,
+            "the concept",
+            list(reader.column_types),
+            f"Add a column concept with '{only}' in each row, the only concept of the view.",
         )
     raise ColumnsMissingError(
         reader.path,
@@ -110,6 +119,7 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         reject_several_models(reader, roles)
         reject_annotated_rows(reader, roles)
         reject_left_out_rows(reader, roles)
+        reject_failures(reader, roles)
         if not is_detection:
             reject_answers(reader, roles)
     if is_detection:

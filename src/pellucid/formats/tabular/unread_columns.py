@@ -99,3 +99,42 @@ def reject_several_models(reader: TableReader, roles: ColumnRoles) -> None:
                 "Write one file for each, and import each as a version of its own; if they are one "
                 f"model, specify --columns score={roles.score}.",
             )
+
+
+FAILURE_WORDS = (
+    "failed",
+    "failure",
+    "error",
+    "timeout",
+    "timed out",
+    "oom",
+    "crashed",
+    "exception",
+)
+FAILURE_NAMES = ("status", "state", "error", "failure", "exception", "message")
+
+
+def reject_failures(reader: TableReader, roles: ColumnRoles) -> None:
+    """Raise InvalidRecordError if rows without a concept say that the model failed on the image: an
+    image on which it found nothing has such a row too."""
+    if roles.concept is None:
+        return
+    is_empty = np.array([not cell for cell in reader.text_column(roles.concept)], bool)
+    for column in roles.unassigned_columns(reader) if is_empty.any() else ():
+        name = parse_column_name(column).rest
+        if name not in FAILURE_NAMES:
+            continue
+        texts = [str(cell).strip().lower() for cell in reader.text_column(column)]
+        is_error_text = name not in ("status", "state")
+        failed = [
+            row
+            for row in np.flatnonzero(is_empty).tolist()
+            if texts[row] in FAILURE_WORDS or (is_error_text and texts[row])
+        ]
+        if failed:
+            raise InvalidRecordError(
+                reader.path,
+                reader.row_location(failed[0]),
+                f"{column} is '{texts[failed[0]]}': the model may not have been run on the image",
+                "Remove such rows and specify --covered listed, or the column if it found nothing.",
+            )
