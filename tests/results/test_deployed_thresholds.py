@@ -257,3 +257,23 @@ def test_unknown_formats_are_refused(version, tmp_path):
     version, _ = version
     with pytest.raises(InvalidChoiceError, match="python"):
         export_view(version.view, "thresholds", "toml", tmp_path / "t", version)
+
+
+def test_numbers_of_classes_are_no_names(version, tmp_path):
+    version, _ = version
+    if version.view.kind == "classification":
+        return
+    module = exported(version, tmp_path / "thresholds.py")
+    with pytest.raises(TypeError, match="expected the name of a class, found 0"):
+        module["keep"]([0], [0.9])
+    assert module["keep"](["not evaluated"], [0.9]) == [False]
+
+
+def test_concepts_that_are_never_predicted_are_named(tmp_path):
+    columns = {"image": ["a.png", "b.png"], "concept": ["cat", "dog"]}
+    view, _ = pellucid.open(tmp_path / "w").add("v", columns)
+    version = view.start("m")
+    version.add_predictions({"image": ["a.png"], "concept": ["cat"], "score": [0.9]})
+    options = (version, tmp_path / "t.json")
+    notes = export_view(view, "thresholds", "json", options[1], options[0])
+    assert ["never predicted at its threshold: 'dog'" in note.message for note in notes] == [True]

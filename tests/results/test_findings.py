@@ -193,6 +193,16 @@ def test_a_dead_concept_is_found(workspace):
     assert (finding.kind, finding.concept, finding.count) == ("rarely_found", "bird", birds)
     assert f"never found: 0 of {birds}" in finding.sentence
     assert len(results.gallery(finding.query)) == birds
+    assert "below the threshold" not in finding.evidence
+
+
+def test_a_concept_cut_off_by_its_threshold_says_so(workspace):
+    results = chance_boxes(5).version(workspace).results(thresholds={"bird": 1.0})
+    (finding,) = [f for f in results.findings().findings if f.kind == "rarely_found"]
+    matched = len(results.gallery(pellucid.ListQuery("extra", concept="bird")))
+    assert f"{finding.count} annotations" in finding.sentence
+    assert "are predicted below the threshold of 1" in finding.evidence
+    assert matched == finding.count
 
 
 def test_a_weak_slice_is_found(workspace):

@@ -88,8 +88,8 @@ def test_compare_command_reports_and_exit_status(versions, tmp_path):
         str(tmp_path / "c.xml"),
     )
     assert done.returncode == 4
-    assert "worse is worse than good: all concepts: errors 0 → 34" in done.stderr
-    assert "worse is worse than good: dent: errors 0 → 30" in done.stderr
+    assert "gate failed, worse against good: all concepts: errors 0 → 34" in done.stderr
+    assert "gate failed, worse against good: dent: errors 0 → 30" in done.stderr
     document = json.loads(done.stdout)
     assert document == good.compare(worse).document
     assert {

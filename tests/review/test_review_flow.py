@@ -606,3 +606,15 @@ def test_read_only_workspace_shows_all_decisions(cracks, tmp_path):
     for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     assert len(pellucid.open(tmp_path / "copy").view("v").reviews.history()) == 1
+
+
+@pytest.mark.parametrize("verdict", ["worng", "Wrong", "", None, 5])
+def test_a_mistyped_verdict_changes_nothing(verdict, workspace, tmp_path):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    item = version.gallery("missing")[0]
+    view.reviews.decide(version, [item], "wrong", "Ann")
+    with pytest.raises(pellucid.PellucidError, match="invalid value .* for verdict"):
+        view.reviews.decide(version, [item], verdict, "Bob")
+    assert [row.action for row in view.reviews.history()] == ["add"]

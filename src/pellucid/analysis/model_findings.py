@@ -73,22 +73,33 @@ def rarely_found_findings(
     p_values = binom.cdf(counts.tp[tested], annotations[tested], overall).tolist()
     passes = significant(p_values, SIGNIFICANCE_LEVEL)
     return [
-        describe_rarely_found(evaluation, split, int(concept), counts, overall)
+        describe_rarely_found(evaluation, split, int(concept), counts, overall, thresholds)
         for concept, is_significant in zip(tested, passes, strict=True)
         if is_significant and counts.tp[concept] <= RARELY_FOUND_RECALL * annotations[concept]
     ]
 
 
 def describe_rarely_found(
-    evaluation: Evaluation, split: int, concept: int, counts: OutcomeCounts, overall: float
+    evaluation: Evaluation,
+    split: int,
+    concept: int,
+    counts: OutcomeCounts,
+    overall: float,
+    thresholds: Float64Array,
 ) -> Finding:
     tp, fn = int(counts.tp[concept]), int(counts.fn[concept])
     name, how_often = evaluation.concepts[concept], "almost never" if tp else "never"
+    evidence = f"the recall of all concepts is {100 * overall:.0f} %"
+    if below := int(evaluation.matched.lengths(split)[concept]) - tp:
+        evidence += (
+            f"; {below:,} are predicted below the threshold of {thresholds[concept]:.3g}, where "
+            "false positives would be more"
+        )
     return Finding(
         "rarely_found",
         "training",
         f"'{name}' is {how_often} found: {tp:,} of {tp + fn:,} annotations",
-        f"the recall of all concepts is {100 * overall:.0f} %",
+        evidence,
         Gain(fn, at_most=True),
         fn,
         name,

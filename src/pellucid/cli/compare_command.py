@@ -187,5 +187,5 @@ def print_comparison(comparison: VersionComparison) -> None:
 
 def report_failures(a: str, b: str, failures: list[GateFailure]) -> None:
     for failure in failures:
-        click.echo(f"pellucid: {b} is worse than {a}: {failure.message}", err=True)
+        click.echo(f"pellucid: gate failed, {b} against {a}: {failure.message}", err=True)
     sys.exit(GATE_FAILED)

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab
-from pellucid.core.errors import InvalidChoiceError, format_count
+from pellucid.core.errors import InvalidChoiceError, format_count, summarize_names
 from pellucid.core.tables import (
     SPLITS,
     UNANNOTATED,
@@ -135,7 +135,7 @@ def export_view(
                 target, f"{version.name} has no scores: every prediction counts, at no threshold"
             )
         write_thresholds(exported_thresholds(version, results), format_name, path)
-        return []
+        return silent_concept_notes(results)
     if target == "predictions":
         export_data = prediction_data(
             version, options.split, format_name == LABEL_STUDIO, options.only
@@ -444,6 +444,23 @@ def item_columns(gallery: Gallery) -> dict[str, Any]:
         "cause": np.array([item.cause or "" for item in items], object),
     }
     return column_arrays
+
+
+def silent_concept_notes(results: Results) -> list[Note]:
+    """A warning on annotated concepts of which no prediction reaches the threshold."""
+    silent = [
+        name
+        for name, threshold in results.threshold_table().items()
+        if threshold.annotations and not threshold.tp and not threshold.fp
+    ]
+    if not silent:
+        return []
+    message = (
+        f"never predicted at {'its' if len(silent) == 1 else 'their'} threshold: "
+        f"{summarize_names(silent, 8)}. Such a threshold makes the fewest errors; "
+        "--objective f1 or --threshold CONCEPT=X chooses another"
+    )
+    return [Note("silent_concepts", message, len(silent))]
 
 
 def exported_thresholds(version: Version, results: Results) -> ExportedThresholds:

@@ -44,7 +44,10 @@ def filter_module(library: str, origin: str, kind: Kind, thresholds: Mapping[str
 SCORE_RULE = '''
 
 def counts(concept, score):
-    """Whether a prediction counts: its score reaches its concept's threshold."""
+    """Whether a prediction counts: its score reaches its concept's threshold. A class that was not
+    evaluated has none, and does not count."""
+    if not isinstance(concept, str):
+        raise TypeError(f"expected the name of a class, found {concept!r}: look it up in the model")
     return concept in THRESHOLDS and float(score) >= THRESHOLDS[concept]
 
 

@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from pellucid.browse.items import Item
+from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import Kind
 from pellucid.results.results import Results
 from pellucid.review.errors import (
@@ -118,9 +119,11 @@ class Reviews:
         edit: the correct annotation, if the verdict alone does not determine it. batch:
         idempotency key of this action. last_seen_id: the last decision known to the reviewer.
         loaded: the results they looked at, if not the original ones. All decisions are stored, or
-        none. Raises ItemNotFoundError, UnknownConceptError, InvalidDecisionError,
-        ReviewerMissingError, ReviewStoreUnavailableError.
+        none. Raises InvalidChoiceError, ItemNotFoundError, UnknownConceptError,
+        InvalidDecisionError, ReviewerMissingError, ReviewStoreUnavailableError.
         """
+        if verdict not in get_args(Verdict):
+            raise InvalidChoiceError("verdict", verdict, get_args(Verdict))
         results = loaded or version.results()
         decisions: list[Decision] = []
         for item in items:

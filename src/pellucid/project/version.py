@@ -211,7 +211,7 @@ class Version:
         reverse: bool = False,
         order: Order = "score",
         review: ReviewFilter = "all",
-        only: Sequence[str] = (),
+        only: str | Sequence[str] = (),
     ) -> Gallery:
         """The items of a tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all
         (None).
@@ -220,7 +220,8 @@ class Version:
         reverse: see ListQuery. only: filters, such as `cause:background` (see
         docs/understanding.md).
         """
-        query = ListQuery(tab, split, concept, order, review, tuple(only), reverse)
+        clauses = (only,) if isinstance(only, str) else tuple(only)
+        query = ListQuery(tab, split, concept, order, review, clauses, reverse)
         if threshold is None:
             return self.results().gallery(query)
         thresholds = threshold if concept is None else {concept: threshold}
