@@ -615,6 +615,6 @@ def test_a_mistyped_verdict_changes_nothing(verdict, workspace, tmp_path):
     version.add_predictions(toys.results(tmp_path))
     item = version.gallery("missing")[0]
     view.reviews.decide(version, [item], "wrong", "Ann")
-    with pytest.raises(pellucid.PellucidError, match="invalid value .* for verdict"):
+    with pytest.raises(pellucid.PellucidError, match="for verdict"):
         view.reviews.decide(version, [item], verdict, "Bob")
     assert [row.action for row in view.reviews.history()] == ["add"]
