@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 import pellucid
 import toys
@@ -218,7 +217,6 @@ def test_masks_beside_the_images_of_a_class(tmp_path: Path) -> None:
         "normal/normal (1).png",
     ]
     assert any("called as the masks of others" in note.message for note in notes)
-    assert Image.open(tmp_path / "d/normal/gas_mask.png").size == (8, 8)
 
 
 BOXES = {
@@ -307,6 +305,47 @@ def test_confidence_of_an_answer_is_no_score(
     text = "\n".join([f"image,concept,{column},confidence", *rows, f"b.jpg,cat,{yes},0.9"])
     with pytest.raises(PellucidError, match="may be the confidence of that answer"):
         predict(tmp_path, TAGS, "p.csv", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "p.csv",
+            "image,dog,dog_confidence,cat,cat_confidence\na.jpg,yes,0.9,no,0.95\nb.jpg,no,0.95,yes,0.9\n",
+        ),
+        (
+            "p.json",
+            json.dumps(
+                {
+                    image: {
+                        name: {"label": (name == "dog") == (image == "a.jpg"), "confidence": 0.9}
+                        for name in ("dog", "cat")
+                    }
+                    for image in ("a.jpg", "b.jpg")
+                }
+            ),
+        ),
+    ],
+    ids=["wide", "nested"],
+)
+def test_confidence_of_an_answer_beside_its_concept(name: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(PellucidError, match="may be the confidence of that answer"):
+        predict(tmp_path, TAGS, name, text)
+
+
+def test_decisions_beside_probabilities_are_no_answers(tmp_path: Path) -> None:
+    text = "image,dog,dog_prob,cat,cat_prob\na.jpg,1,0.9,0,0.1\nb.jpg,0,0.2,1,0.9\n"
+    notes = predict(tmp_path, TAGS, "p.csv", text)
+    assert any("scores from 'dog_prob', 'cat_prob'" in note.message for note in notes)
+
+
+@pytest.mark.parametrize("word", ["None", "?", "TODO", "-"])
+def test_placeholders_are_warned_about(word: str, tmp_path: Path) -> None:
+    text = f"image,label\na.jpg,dog\nb.jpg,{word}\nc.jpg,cat\n"
+    _, notes = add(tmp_path, toys.write(tmp_path / "a.csv", text))
+    (note,) = [note for note in notes if note.severity == "warning"]
+    assert f"whatever their name says: '{word}'" in note.message
 
 
 @pytest.mark.parametrize("column", ["no_defect", "defect_free", "1-defect", "defect_uncertainty"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from pellucid.core.errors import summarize_names
 from pellucid.formats.dataset import Note, ParsedAnnotations, encode_texts, normalize_image_path
 from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
@@ -96,10 +98,30 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
     else:
         roles, long_rows = read_label_rows(reader, roles, options, image_indexes)
     annotations = build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
+    annotations.notes.extend(placeholder_notes(annotations.concepts))
     if long_rows.boxes is not None and are_fractions(long_rows.boxes):
         fractions = Note("fractions", FRACTIONS_MESSAGE, 1, "info")
         return replace(annotations, unit="fractions", notes=[*annotations.notes, fractions])
     return annotations
+
+
+PLACEHOLDER_WORDS = (
+    *("none", "nothing", "unknown", "unlabeled", "unlabelled", "todo", "tbd", "n.a.", "n/a", "xxx"),
+    *("?", "??", "-", "--", "\u2014", "."),
+)
+"""What people write where there is no concept, or none yet; some data sets have such classes."""
+
+
+def placeholder_notes(concepts: Sequence[str]) -> list[Note]:
+    """A warning on concepts whose name may say that there is none."""
+    placeholders = [name for name in concepts if name.strip().lower() in PLACEHOLDER_WORDS]
+    if not placeholders:
+        return []
+    message = (
+        f"read as concepts, whatever their name says: {summarize_names(placeholders)}. Leave the "
+        "cell empty where an image has none, and leave out rows that nobody labelled"
+    )
+    return [Note("placeholders", message, len(placeholders))]
 
 
 def reject_structures(reader: TableReader, image_column: str) -> None:

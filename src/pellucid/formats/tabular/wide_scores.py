@@ -17,7 +17,7 @@ from pellucid.formats.errors import (
     TrueColumnsError,
 )
 from pellucid.formats.tabular.column_names import normalize_column_name, parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.reader import TableReader
@@ -48,6 +48,8 @@ def read_wide_scores(
             candidates,
             "Add a column score beside the concept, or one score column per concept.",
         )
+    if not roles.concept_columns:
+        reject_answers_of_concepts(reader, candidates, score_columns, concepts)
     score_table = np.stack([reader.score_column(column) for column in score_columns], axis=1)
     row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
     notes = [columns_note(roles, score_columns, candidates)]
@@ -69,6 +71,39 @@ def read_wide_scores(
         reader.row_noun,
         notes,
     )
+
+
+LEAST_CHOSEN = 0.5
+"""The confidence of one of two answers is not below it."""
+
+
+def reject_answers_of_concepts(
+    reader: TableReader,
+    candidates: Sequence[str],
+    score_columns: Sequence[str],
+    concepts: Collection[str],
+) -> None:
+    """Raise InvalidRecordError if a column says yes or no to a concept, and the score beside it is
+    never low: it is then the confidence of that answer, not the score of the concept."""
+    column_by_concept = {concept_of(column, concepts): column for column in score_columns}
+    for column in candidates:
+        score_column = column_by_concept.get(concept_of(column, concepts))
+        if column in score_columns or score_column is None or not says_yes_and_no(reader, column):
+            continue
+        if np.nanmin(reader.score_column(score_column)) >= LEAST_CHOSEN:
+            raise InvalidRecordError(
+                reader.path,
+                f"column {column}",
+                f"it says yes or no, so '{score_column}' may be the confidence of that answer",
+                f"Write the score of the concept, 1 - {score_column} where the answer is no; if it "
+                f"is that already, remove '{column}'.",
+            )
+
+
+def concept_of(column: str, concepts: Collection[str]) -> str:
+    """The concept that a column is named after, '' if none."""
+    affixes = find_affixes(column, concepts)
+    return column.removeprefix(affixes[0]).removesuffix(affixes[1]) if affixes else ""
 
 
 def columns_note(
