@@ -254,6 +254,12 @@ def test_numbers_as_numpy_prints_them_in_lists(tmp_path: Path) -> None:
     assert annotations.box.tolist() == [[300, 20, 50, 40]]
 
 
+def test_numbers_that_are_no_coordinates_in_lists(tmp_path: Path) -> None:
+    rows = [{"image": "a.jpg", "label": "dog", "bbox": [10, 10, 4.5e307, 40]}]
+    with pytest.raises(PellucidError, match=r"4\.5e\+307"):
+        add_json(tmp_path, rows)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

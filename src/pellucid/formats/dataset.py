@@ -322,6 +322,15 @@ def check_scores(predictions: ParsedPredictions) -> None:
         )
 
 
+def check_magnitudes(path: object, boxes: Float64Array, row_location: Any) -> None:
+    """Raise InvalidBoxError for the first box with a number that is not finite or no coordinate:
+    whatever the numbers of the others mean. row_location: as in `check_boxes`."""
+    invalid_rows = np.flatnonzero(~(np.abs(boxes) < MAX_MAGNITUDE).all(axis=1))
+    if len(invalid_rows):
+        row = int(invalid_rows[0])
+        raise InvalidBoxError(path, row_location(row), boxes[row].tolist())
+
+
 def check_boxes(path: object, boxes: Float64Array, row_location: Any) -> list[Note]:
     """Raise InvalidBoxError for the first box that is not finite or has a negative size; report
     boxes of zero size.

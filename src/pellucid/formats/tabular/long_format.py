@@ -25,6 +25,7 @@ from pellucid.formats.dataset import (
     Note,
     ParsedAnnotations,
     check_boxes,
+    check_magnitudes,
     create_images,
     require_split,
 )
@@ -91,17 +92,15 @@ def build_table_annotations(
     if long_rows.kind == "classification":
         long_rows.keep_first_rows(image_indexes)
     annotation_images = image_indexes[long_rows.row_indexes].astype(np.int32)
-    notes = (
-        check_boxes(
-            reader.path,
-            long_rows.boxes,
-            lambda annotation_index: reader.row_location(
-                int(long_rows.row_indexes[annotation_index])
-            ),
-        )
-        if long_rows.boxes is not None and long_rows.box_shapes is None
-        else []
-    )
+
+    def location(annotation_index: int) -> str:
+        return reader.row_location(int(long_rows.row_indexes[annotation_index]))
+
+    notes: list[Note] = []
+    if long_rows.boxes is not None and long_rows.box_shapes is None:
+        notes = check_boxes(reader.path, long_rows.boxes, location)
+    elif long_rows.boxes is not None:
+        check_magnitudes(reader.path, long_rows.boxes, location)
     stated = np.full(len(image_paths), long_rows.stated, np.int8)
     if long_rows.kind == "classification":
         stated = require_one_concept_per_image(reader, image_paths, annotation_images, long_rows)
