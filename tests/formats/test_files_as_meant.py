@@ -224,7 +224,7 @@ BOXES = {
     "german": "image,label,links,oben,breite,hoehe\na.jpg,dog,10,10,60,50\n",
     "directions": "image,label,west,north,east,south\na.jpg,dog,10,10,60,50\n",
     "run lengths": 'image,label,segmentation\na.jpg,dog,"{""size"":[4,6],""counts"":""ab""}"\n',
-    "mask files": "image,mask_file,label\na.jpg,masks/a.png,dog\n",
+    "mask files": "image,mask_file,label\na.jpg,m/1.png,dog\na.jpg,m/2.png,cat\n",
     "mapping": 'image,label,shape\na.jpg,dog,"{""x"":1,""y"":2,""width"":5,""height"":4}"\n',
     "angle": 'image,label,bbox,angle\na.jpg,dog,"[300,300,50,40]",30\n',
 }
@@ -267,7 +267,7 @@ def test_numbers_that_are_no_coordinates_in_lists(tmp_path: Path) -> None:
         ("filename,tile,label\ns.tif,0,dog\ns.tif,1,cat\n", "several columns could be the image"),
         ("image,tags\na.jpg,dog:1;cat:0\nb.jpg,dog:0;cat:1\n", "says whether a concept is there"),
         ("image,tags\na.jpg,dog=yes;cat=no\n", "says whether a concept is there"),
-        ("image,label\na.jpg,dog|!cat\nb.jpg,!dog|cat\n", "'!dog' says whether"),
+        ("image,label\na.jpg,dog|!cat\nb.jpg,!dog|cat\n", "'!cat' says whether"),
         ("image,labels\na.jpg,1010\nb.jpg,0110\n", "is a list of 0 and 1"),
         ("image,tags\na.jpg,\"array(['cat'], dtype=object)\"\n", "as NumPy prints it"),
     ],
@@ -357,7 +357,7 @@ def test_placeholders_are_warned_about(word: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["no_defect", "defect_free", "1-defect", "defect_uncertainty"])
 def test_columns_of_absence_are_no_scores(column: str, tmp_path: Path) -> None:
     text = f"image,{column}\na.jpg,0.1\nb.jpg,0.9\nc.jpg,0.2\nd.jpg,0.8\n"
-    with pytest.raises(PellucidError, match="not the score of a concept"):
+    with pytest.raises(PellucidError, match="score of the absence of a concept"):
         predict(tmp_path, CLASSES, "p.csv", text)
 
 

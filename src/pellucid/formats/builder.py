@@ -105,7 +105,7 @@ class DatasetBuilder:
         if image_index == len(self._image_records):
             self._image_records.append([0, 0, -1, image_id, "", False])
         image_record = self._image_records[image_index]
-        self._reject_other_image(image_record, file_name, (round(width), round(height)), image_id)
+        self._reject_other_image(image_record, file_name, (width, height), image_id)
         if not image_record[0] and 0 < width < 1 << 31 and 0 < height < 1 << 31:
             image_record[0], image_record[1] = round(width), round(height)
         if split >= 0:
@@ -115,11 +115,17 @@ class DatasetBuilder:
         return image_index
 
     def _reject_other_image(
-        self, image_record: list[Any], file_name: str, size: tuple[int, int], image_id: str
+        self, image_record: list[Any], file_name: str, size: tuple[float, float], image_id: str
     ) -> None:
-        """Raise DuplicateImageError if an image of this name has another id or size."""
+        """Raise DuplicateImageError if an image of this name has another id or size: not the same
+        one rotated or rounded."""
         has_other_id = image_id and image_record[3] and image_id != image_record[3]
-        has_other_size = all(size) and image_record[0] and size != tuple(image_record[:2])
+        known = sorted(image_record[:2])
+        has_other_size = (
+            known[0] > 0
+            and min(size) > 0
+            and max(abs(a - b) for a, b in zip(known, sorted(size), strict=True)) > 1
+        )
         if has_other_id or has_other_size:
             raise DuplicateImageError(self.path, file_name)
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def names_by_number(stated: Any) -> dict[str, str]:
     """The names of a list, of `{"0": "cat"}`, `{"cat": 0}` or `[{"id": 0, "name": "cat"}]`."""
     if isinstance(stated, Mapping):
         pairs = list(stated.items())
-        if all(is_number(name) for _, name in pairs):
+        if is_numbering([number for _, number in pairs]) and not all(map(is_number, stated)):
             pairs = [(number, name) for name, number in pairs]
     elif isinstance(stated, list) and all(isinstance(item, Mapping) for item in stated):
         pairs = [(item.get("id"), item.get("name")) for item in stated]
@@ -67,6 +68,14 @@ def names_by_number(stated: Any) -> dict[str, str]:
         pairs = list(enumerate(stated)) if isinstance(stated, list) else []
     is_table = all(is_number(number) and isinstance(name, str) for number, name in pairs)
     return {str(number): name for number, name in pairs} if is_table else {}
+
+
+def is_numbering(numbers: Sequence[Any]) -> bool:
+    """Whether numbers count from 0 or 1 on, in any order."""
+    if not numbers or not all(map(is_number, numbers)):
+        return False
+    ordered = sorted(map(int, numbers))
+    return ordered[0] in (0, 1) and ordered == list(range(ordered[0], ordered[0] + len(ordered)))
 
 
 def is_number(value: Any) -> bool:
@@ -103,7 +112,8 @@ def with_class_names(
 
 def number_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fields of the number of a class: whole numbers alone; none if another one names it."""
-    fields = {field for row in rows for field in row if compact_name(field) in NUMBER_FIELDS}
+    names = {field for row in rows for field in row}
+    fields = {field for field in names if compact_name(field) in NUMBER_FIELDS}
     values = {field: [row[field] for row in rows if row.get(field) is not None] for field in fields}
     numbered = [
         field
@@ -122,6 +132,7 @@ def numbers_of(value: Any) -> list[Any]:
     return json.loads(value) if is_number_list(value) else [value]
 
 
+@cache
 def compact_name(field: str) -> str:
     name = parse_column_name(field)
     return "label" if name.marker and name.rest in MARKED_CONCEPT_NAMES else name.rest

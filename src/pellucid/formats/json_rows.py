@@ -174,10 +174,12 @@ def concept_rows(document: Mapping[str, Any]) -> Iterator[Row]:
 def image_entries(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a model said of each image, by its name; None if the values are something else. Facts
     about the whole, such as the name of the model, may stand beside them."""
+    if document and all(map(are_pairs, document.values())):
+        return dict(document)
     entries = {
         key: entry
         for key, entry in document.items()
-        if entry is None or isinstance(entry, Mapping) or is_record_list(entry) or are_pairs(entry)
+        if entry is None or isinstance(entry, Mapping) or is_record_list(entry)
     }
     others = len(document) - len(entries)
     has_content = any(entry is not None for entry in entries.values())
@@ -209,7 +211,7 @@ def are_pairs(entry: Any) -> bool:
             isinstance(pair, list)
             and len(pair) == len(PAIR_FIELDS)
             and isinstance(pair[0], str)
-            and isinstance(pair[1], float | int)
+            and isinstance(pair[1], float)
             for pair in entry
         )
     )
@@ -338,7 +340,7 @@ def flat_fields(record: Mapping[str, Any]) -> Row:
             fields[singular(key) if key in BOX_KEYS else key] = cell(value)
         elif scores := nested_scores(value):
             fields |= scores
-        elif is_score_key(key) or key in UNINFORMATIVE_KEYS or are_flags(key, value):
+        elif is_score_key(key) or key in UNINFORMATIVE_KEYS or are_flags(record, key):
             fields |= {name: cell(item) for name, item in value.items()}
         else:
             prefix = "bbox" if key in BOX_KEYS else key
@@ -346,10 +348,13 @@ def flat_fields(record: Mapping[str, Any]) -> Row:
     return fields
 
 
-def are_flags(key: str, value: Mapping[str, Any]) -> bool:
-    """Whether a field says of each concept whether it is there: `"labels": {"dog": true}`."""
-    is_label = singular(key).lower() in LABEL_STEMS
-    return is_label and bool(value) and all(isinstance(item, bool) for item in value.values())
+def are_flags(record: Mapping[str, Any], key: str) -> bool:
+    """Whether a field, the only one of labels, says of each concept whether it is there:
+    `"labels": {"dog": true}`."""
+    labels = [name for name in record if singular(name).lower() in LABEL_STEMS]
+    value = record[key]
+    is_free = labels == [key] and not {*value} & {*record}
+    return is_free and bool(value) and all(isinstance(item, bool) for item in value.values())
 
 
 UNINFORMATIVE_KEYS = ("top1", "top_1", "best", "result")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -70,7 +71,8 @@ def scale_annotations(
 def are_in_pixels(outlines: StringArray | None) -> bool:
     """Whether most outlines reach beyond what fractions can: a file may have its boxes alone in
     fractions."""
-    sample = [] if outlines is None else [text for text in outlines[:SAMPLED_OUTLINES] if text]
+    stated = (text for text in ([] if outlines is None else outlines) if text)
+    sample = list(islice(stated, SAMPLED_OUTLINES))
     reaches = [largest_coordinate(text) for text in sample]
     return bool(reaches) and float(np.median(reaches)) > LARGEST_FRACTION
 

@@ -16,8 +16,6 @@ MIN_IMAGES = 20
 LOW_AGREEMENT = 0.5
 HIGH_AGREEMENT = 0.8
 """Shares of images whose highest score is of the annotated class: as read, and in another order."""
-CLEARLY_MORE = 1.5
-"""By which factor the share must be larger with another reading of the image ids."""
 
 
 def class_order_notes(
@@ -81,7 +79,7 @@ def reject_other_images(
         if not rival.is_complete or rival.agrees_with(chosen):
             continue
         rival_share, rival_total = agreement(rival)
-        if rival_total >= MIN_IMAGES and rival_share >= max(LOW_AGREEMENT, CLEARLY_MORE * share):
+        if rival_total >= MIN_IMAGES and rival_share >= HIGH_AGREEMENT:
             evidence = [
                 (chosen.name, f"the highest score is of the annotated class in {share:.0%}"),
                 (rival.name, f"in {rival_share:.0%} of the images"),

@@ -150,12 +150,18 @@ def reject_deleted(path: Path, document: CocoFile) -> None:
             )
 
 
+MIN_ANGLE = 1e-3
+"""Angles nearer to 0 are rounding errors."""
+
+
 def reject_angles(path: Path, document: CocoFile) -> None:
     """Raises InvalidRecordError if boxes without a shape are rotated by a field of their own, whose
     unit, direction and centre nothing states."""
     for index, annotation in enumerate(document.annotations):
         angle = annotation.angle or annotation.rotation
-        if isinstance(angle, int | float) and angle and not annotation.segmentation:
+        has_shape = annotation.segmentation or annotation.keypoints
+        is_number = isinstance(angle, int | float) and not isinstance(angle, bool)
+        if is_number and not has_shape and MIN_ANGLE < angle % 360 < 360 - MIN_ANGLE:
             raise InvalidRecordError(
                 path,
                 f"$.annotations[{index}]",

@@ -80,15 +80,19 @@ def choose_controls(path: Path, tasks: Sequence[TaskRecord], options: ReadOption
         AmbiguousColumnsError: there are several, and the user named none.
         InvalidChoiceError: the user named one that is not there.
     """
-    controls = dict.fromkeys(
-        str(result["from_name"])
+    results = [
+        result
         for task in tasks
         if isinstance(annotations := task.get("annotations", task.get("completions")), list)
         for annotation in annotations
         if isinstance(annotation, dict) and isinstance(annotation.get("result"), list)
         for result in annotation["result"]
-        if is_image_choice(result)
-    )
+        if isinstance(result, dict) and isinstance(result.get("value"), dict)
+    ]
+    controls = dict.fromkeys(str(r["from_name"]) for r in results if is_image_choice(r))
+    has_regions = any(key in result["value"] for result in results for key in LOCATED_KEYS)
+    if options.kind == "detection" or (options.kind is None and has_regions):
+        return {*controls}  # the regions have the concepts
     requested = options.columns.get("concept", ()) if controls else ()
     for name in requested:
         if name not in controls:
@@ -101,12 +105,11 @@ def choose_controls(path: Path, tasks: Sequence[TaskRecord], options: ReadOption
     return {*requested} or {*controls}
 
 
-def is_image_choice(result: Any) -> bool:
+def is_image_choice(result: dict[str, Any]) -> bool:
     """Whether a result is a choice that is about the image, not about a region of it."""
-    value = result.get("value") if isinstance(result, dict) else None
+    value = result["value"]
     return (
-        isinstance(value, dict)
-        and "choices" in value
+        "choices" in value
         and "from_name" in result
         and not any(key in value for key in LOCATED_KEYS)
     )

@@ -31,6 +31,8 @@ from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 NAME = "via"
 CONCEPT_NAMES = ("label", "class", "category", "concept")
 """Attributes that hold the concept where a file has several; two that differ are ambiguous."""
+DEFAULT_ATTRIBUTES = ("caption", "public_domain", "image_url")
+"""Attributes of files that VIA has in every new project."""
 CSV_COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 PROJECT_KEY = "_via_img_metadata"
 MAX_FIELD_BYTES = 1 << 24
@@ -122,7 +124,8 @@ def json_regions(path: Path) -> Iterator[Region]:
         if file_name in names:  # two images of different folders, whose keys have their size
             raise DuplicateImageError(path, file_name)
         names.add(file_name)
-        about_file = expect_object(image.get("file_attributes") or {}, path, location)
+        stated_of_file = expect_object(image.get("file_attributes") or {}, path, location)
+        about_file = {k: v for k, v in stated_of_file.items() if k not in DEFAULT_ATTRIBUTES}
         yield Region(file_name, None, about_file, location)
         stated = image.get("regions") or []
         # VIA 1 numbers the regions: {"0": {...}}

@@ -89,11 +89,16 @@ COORDINATE_TOKEN = re.compile(
     r"[xy](\d|min|max|tl|br|c|cent|center|centre|start|end)?|(min|max|top|bottom|left|right|c|d)[xy]"
 )
 """Words of names that suggest an x or y coordinate."""
-EDGE_TOKENS = {
-    *("left", "right", "top", "bottom", "upper", "lower", "west", "east", "north", "south"),
-    *("links", "rechts", "oben", "unten", "gauche", "droite", "haut", "bas"),
-    *("izquierda", "derecha", "arriba", "abajo", "sinistra", "destra", "basso"),
+SIDE_TOKENS = {
+    *("left", "right", "links", "rechts", "gauche", "droite", "izquierda", "derecha"),
+    *("sinistra", "destra"),
 }
+LEVEL_TOKENS = {
+    *("top", "bottom", "upper", "lower", "oben", "unten", "haut", "bas", "arriba", "abajo"),
+    "basso",
+}
+"""Words of names of the edges at the sides, and of those above and below."""
+EDGE_TOKENS = SIDE_TOKENS | LEVEL_TOKENS | {"west", "east", "north", "south"}
 EXTENT_TOKENS = {
     *("width", "height", "breite", "hoehe", "höhe", "largeur", "hauteur", "ancho", "alto"),
     *("anchura", "altura", "larghezza", "altezza"),
@@ -107,7 +112,7 @@ POLYGON_NAMES = (("x3", "y3"), ("trx", "try"), ("topright", "bottomleft"))
 """Columns of a third corner: four points, not two."""
 SHAPE_TOKENS = {"polygon", "polygons", "segmentation", "obb", "rbox", "quad", "wkt", "geometry"} | (
     {"outline", "contour", "points", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
-    | {"shape", "shapes", "region", "mask", "masks", "seg", "rle"}
+    | {"shape", "shapes", "region", "mask", "masks", "rle"}
 )
 """Words of names of columns whose cells may hold a box or an outline."""
 OUTSIDE_TOLERANCE = 1.05

@@ -14,7 +14,9 @@ from pellucid.formats.parsing import is_number
 from pellucid.formats.tabular.box_columns import (
     EXTENT_TOKENS,
     FOUR_NUMBERS,
+    LEVEL_TOKENS,
     SHAPE_TOKENS,
+    SIDE_TOKENS,
     BoxLayout,
     are_image_sizes,
     corners_of,
@@ -87,7 +89,8 @@ def find_box_columns(
         lists = [name for name in marked if has_list_cells(reader, name.column)]
         shapes = [shape for name in lists if (shape := list_shape(name)) is not None]
         if len(shapes) == 1:
-            reject_rotated_boxes(reader, shapes[0], marked)
+            angles = [name for name in marked if {*name.tokens} & {"angle", "theta", "yaw"}]
+            reject_rotated_boxes(reader, shapes[0], angles)
             return shapes[0], image_size_columns(plain_parts(marked)), ()
         if len(shapes) > 1:
             raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
@@ -95,6 +98,8 @@ def find_box_columns(
         unread += [name.column for name in lists]
         unread += unread_coordinates(reader, marked)
         unread += [name.column for name in marked if holds_shapes(reader, name)]
+        if image is not None and not reader.is_unique(image):
+            unread += [name.column for name in marked if names_masks(reader, name)]
     return None, None, tuple(dict.fromkeys(unread))
 
 
@@ -158,16 +163,29 @@ def plain_numbers(cell: str) -> str:
 
 def holds_shapes(reader: TableReader, name: ColumnName) -> bool:
     """Whether a column is named like a box or an outline, and most cells hold four numbers or
-    more (mappings, lists of lists, WKT), run lengths, or the files of masks."""
+    more (mappings, lists of lists, WKT), or run lengths."""
     if not (set(name.tokens) | {name.rest}) & (BOX_TOKENS | SHAPE_TOKENS | set(BOX_LIST_NAMES)):
         return False
     if reader.is_numeric_or_empty(name.column):
         return False
     cells = [cell for cell in reader.first_texts(name.column) if cell]
-    if cells and all("counts" in cell or is_image_file(cell) for cell in cells):
+    if cells and all(RUN_LENGTHS.search(cell) for cell in cells):
         return True
     numerous = [cell for cell in cells if len(re.findall(r"-?\d+\.?\d*", cell)) >= 4]
     return len(numerous) * 2 > len(cells)
+
+
+RUN_LENGTHS = re.compile(r"""["']counts["']\s*:""")
+MASK_TOKENS = {"mask", "masks", "seg", "segmentation"}
+
+
+def names_masks(reader: TableReader, name: ColumnName) -> bool:
+    """Whether a column has the files of masks; beside several rows of an image they are of its
+    objects."""
+    if not {*name.tokens} & MASK_TOKENS or reader.is_numeric_or_empty(name.column):
+        return False
+    cells = [cell for cell in reader.first_texts(name.column) if cell]
+    return bool(cells) and all(map(is_image_file, cells))
 
 
 def plain_parts(names: Sequence[ColumnName]) -> dict[str, str]:
@@ -180,16 +198,22 @@ def unread_coordinates(reader: TableReader, names: Sequence[ColumnName]) -> list
     coordinates = [name.column for name in numeric if is_coordinate(name)]
     edges = [name.column for name in numeric if is_edge(name)]
     boxes = [name.column for name in numeric if name.rest in BOX_LIST_NAMES]
-    extents = [n.column for n in numeric if EXTENT_TOKENS & {*n.tokens}]
     if boxes:
         return boxes
-    if len(edges) > 1 and len(extents) > 1:
-        return edges + extents
+    measured = [n for n in numeric if not is_flag_column(reader, n.column)]
+    sides, heights = (
+        [n.column for n in measured if tokens & {*n.tokens}]
+        for tokens in (SIDE_TOKENS, LEVEL_TOKENS)
+    )
+    extents = [n.column for n in measured if EXTENT_TOKENS & {*n.tokens}]
+    if sides and heights and len(extents) > 1:
+        return [*sides, *heights, *extents]
+    edges = [column for column in edges if not is_flag_column(reader, column)]
     return coordinates if len(coordinates) > 1 else edges if len(edges) > 2 else []
 
 
 MIN_IMAGE_SIDE = 200
-"""Width and height in pixels from which numbers that never change may be the size of an image."""
+"""Least width and height, in pixels, that may be those of an image where they never change."""
 
 
 def reject_points(reader: TableReader, layout: BoxLayout) -> None:
@@ -200,8 +224,9 @@ def reject_points(reader: TableReader, layout: BoxLayout) -> None:
     boxes = raw_boxes(reader, layout)
     sizes = boxes[:, 2:]
     is_constant = bool((sizes == sizes[0]).all()) and sizes[0].min() >= MIN_IMAGE_SIDE
-    points = {tuple(point) for point in boxes[:, :2].tolist()}
-    if is_constant and len(points) >= MIN_POINTS and (boxes[:, :2] < sizes[0]).all():
+    if not is_constant or sizes[0][0] == sizes[0][1] or not (boxes[:, :2] < sizes[0]).all():
+        return  # square boxes of one size may be cut out around points
+    if len(np.unique(boxes[:, :2], axis=0)) >= MIN_POINTS:
         x, y, width, height = layout.columns
         raise InvalidRecordError(
             reader.path,
@@ -211,6 +236,10 @@ def reject_points(reader: TableReader, layout: BoxLayout) -> None:
             f"If they are of the boxes, specify --columns x={x},y={y},width={width},"
             f"height={height}.",
         )
+
+
+def is_flag_column(reader: TableReader, column: str) -> bool:
+    return {*reader.encoded_column(column)[0]} <= {"0", "1", "0.0", "1.0", ""}
 
 
 def reject_rotated_boxes(

@@ -43,7 +43,9 @@ def find_separator(
     if forced is not None:
         return None if forced == NO_SEPARATOR else forced
     distinct_cells = sorted({cell for cell in cells if cell})
-    reject_stated_values(path, column, distinct_cells)
+    announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
+    if distinct_cells:
+        reject_stated_values(path, column, distinct_cells, announces_lists)
     if any(UNIT_SEPARATOR in cell for cell in distinct_cells):
         reject_lists_of_values(path, column, distinct_cells)
         return UNIT_SEPARATOR
@@ -53,7 +55,6 @@ def find_separator(
         reject_unclear_lists(path, column, distinct_cells, list_cells)
         return LIST_CELL
     reject_mappings(path, column, distinct_cells)
-    announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
     return next(
         (
             separator
@@ -95,26 +96,35 @@ def reject_joining_words(path: str, column: str, cells: Sequence[str]) -> None:
 
 
 STATED_VALUE = re.compile(
-    r"[^:=;,|]+\s*[:=]\s*(0|1|0\.0|1\.0|yes|no|true|false|present|absent)\s*", re.I
+    r"([^:=;,|\d][^:=;,|]*?)\s*[:=]\s*(?:(0|0\.0|no|false|absent)|1|1\.0|yes|true|present)", re.I
 )
-"""A concept and whether it is there: `dog:1`, `cat=no`."""
+"""A concept, and whether it is there: `dog:1`, `cat=no`."""
 
 
-def reject_stated_values(path: str, column: str, distinct_cells: Sequence[str]) -> None:
-    """Raise InvalidRecordError if parts of cells say whether their concept is there, or that it is
-    not, or if cells are arrays as NumPy names them, or vectors of bits."""
-    parts = [part.strip() for cell in distinct_cells for part in re.split("[;,|\x1f]", cell)]
-    stated = [part for part in parts if part and STATED_VALUE.fullmatch(part)]
-    negated = [part for part in parts if len(part) > 1 and part[0] in "!~"]
-    arrays = [cell for cell in distinct_cells if cell.startswith("array(")]
-    bits = [cell for cell in distinct_cells if re.fullmatch("[01]{2,}", cell)]
-    if len(stated) * 2 > len(parts) or negated:
+def reject_stated_values(
+    path: str, column: str, distinct_cells: Sequence[str], announces_lists: bool
+) -> None:
+    """Raise InvalidRecordError if the parts of cells say whether their concept is there, or that it
+    is not, or if cells are arrays as NumPy names them, or vectors of bits."""
+    parts_of_cells = [
+        [part.strip() for part in re.split("[;,|\x1f]", cell) if part.strip()]
+        for cell in distinct_cells
+    ]
+    parts = {part for cell in parts_of_cells for part in cell}
+    stated = [match for part in parts if (match := STATED_VALUE.fullmatch(part))]
+    are_stated = len(stated) == len(parts) and any(match[2] for match in stated)
+    are_several = len({match[1] for match in stated}) > 1 and max(map(len, parts_of_cells)) > 1
+    negated = sorted(part for part in parts if part[0] in "!~" and part[1:].strip() in parts)
+    if (are_stated and are_several) or negated:
+        shown = negated[0] if negated else next(match[0] for match in stated if match[2])
         raise InvalidRecordError(
             path,
             f"column {column}",
-            f"'{(negated or stated)[0]}' says whether a concept is there",
-            "Write the names of those that are there, or one column of 0 and 1 per concept.",
+            f"'{shown}' says whether a concept is there",
+            "Write the names of those that are there, or one column of 0 and 1 per concept; or "
+            "specify --separator none if it is a name.",
         )
+    arrays = [cell for cell in distinct_cells if cell.startswith("array(")]
     if arrays:
         raise InvalidRecordError(
             path,
@@ -122,13 +132,9 @@ def reject_stated_values(path: str, column: str, distinct_cells: Sequence[str]) 
             f"'{arrays[0][:60]}' is an array as NumPy prints it",
             "Write lists: column.apply(list).",
         )
-    lengths = {len(cell) for cell in bits}
-    if (
-        len(bits) == len(distinct_cells) > 1
-        and len(lengths) == 1
-        and any(c[0] == "0" for c in bits)
-    ):
-        raise flag_list_error(path, column, bits[0])
+    are_bits = all(re.fullmatch("[01]{2,}", cell) for cell in distinct_cells)
+    if announces_lists and are_bits and len({*map(len, distinct_cells)}) == 1 < len(distinct_cells):
+        raise flag_list_error(path, column, distinct_cells[0])
 
 
 def reject_mappings(path: str, column: str, distinct_cells: Sequence[str]) -> None:

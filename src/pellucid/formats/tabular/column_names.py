@@ -152,7 +152,7 @@ FOLDER_NAMES = (
     *("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid"),
     *("camera", "cam", "cameraid", "video", "videoid", "clip", "scene", "sequence", "page"),
     *("slice", "frameid", "frameindex", "frameidx", "framenumber", "frameno", "framenum"),
-    *("tile", "tileid", "patch", "patchid"),
+    *("tile", "tileid"),
 )
 """Compact names of columns that may belong to the name of an image."""
 

@@ -279,7 +279,9 @@ def find_concept_column(
         AmbiguousColumnsError: another column could be the concept too.
     """
     named = [name.column for name in names if is_named_concept(name)]
-    is_answered = purpose == "predictions" and names_each_concept(reader, image, named, concepts)
+    answered = (
+        column_of_each_concept(reader, image, named, concepts) if purpose == "predictions" else None
+    )
     for marker in MARKER_ORDER[purpose]:
         ranked = [
             (tier, name)
@@ -289,9 +291,13 @@ def find_concept_column(
             and not (name.rest == "y" and has_coordinate_x(names, marker))
             if not is_row_index(reader, name) and not has_fractions(reader, name.column)
         ]
-        if is_answered or (marker == "true" and named):
+        if answered or (marker == "true" and named):
             # `ground_truth` or `pred` of 0 and 1 beside `label` says whether the label is there
-            ranked = [pair for pair in ranked if not says_yes_and_no(reader, pair[1].column)]
+            ranked = [
+                pair
+                for pair in ranked
+                if pair[1].column == answered or not says_yes_and_no(reader, pair[1].column)
+            ]
         if ranked:
             chosen = choose_concept_column(reader, ranked, concepts)
             if not marker:
@@ -299,7 +305,7 @@ def find_concept_column(
                     name
                     for name in names
                     if name.column != chosen
-                    and not (is_answered and says_yes_and_no(reader, name.column))
+                    and not (answered and says_yes_and_no(reader, name.column))
                 ]
                 reject_rival_concepts(reader, others, purpose, chosen, concepts)
             return chosen
@@ -311,20 +317,22 @@ def is_named_concept(name: ColumnName) -> bool:
     return not name.marker and name_tier(name.rest, CONCEPT_NAMES) == 0
 
 
-def names_each_concept(
+def column_of_each_concept(
     reader: TableReader, image: str | None, columns: Sequence[str], concepts: Collection[str]
-) -> bool:
-    """Whether one of the columns names each of its concepts once for each image: the rows are of
-    tags, and no row is of the concept that is annotated."""
+) -> str | None:
+    """The column that names each of its concepts once for each image, None if none does: the rows
+    are then of tags, and no row is of the concept that is annotated."""
     if image is None or reader.is_unique(image):
-        return False
+        return None
     images, image_of_row = reader.encoded_column(image)
     for column in columns_with_concepts(reader, columns, concepts):
         names, name_of_row = reader.encoded_column(column)
+        if len(names) < 2 or len(image_of_row) != len(images) * len(names):
+            continue
         pairs = {*zip(image_of_row.tolist(), name_of_row.tolist(), strict=True)}
-        if len(names) > 1 and len(pairs) == len(image_of_row) == len(images) * len(names):
-            return True
-    return False
+        if len(pairs) == len(image_of_row):
+            return column
+    return None
 
 
 def reject_rival_concepts(

@@ -4,7 +4,6 @@ video."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -37,8 +36,9 @@ def reject_summary_rows(
 
 def reject_videos(reader: TableReader, image_keys: Sequence[str]) -> None:
     """Raise InvalidRecordError if an image is a video: its rows may be of different frames."""
+    endings = tuple(VIDEO_SUFFIXES)
     for key in image_keys:
-        if PurePosixPath(key.lower()).suffix in VIDEO_SUFFIXES:
+        if key.lower().endswith(endings):
             raise InvalidRecordError(
                 reader.path,
                 f"image '{key}'",

@@ -104,7 +104,7 @@ def read_header(path: Path, original_path: Path) -> TextTable:
         header_line = "\n".join(header_lines)
         second_line = file.readline().rstrip("\r\n")
     delimiter = stated[1] if stated else find_delimiter(header_line)
-    cells = next(csv.reader(header_line.splitlines(True), delimiter=delimiter), [])
+    cells = next(csv.reader(split_lines(header_line), delimiter=delimiter), [])
     if is_data_line(cells):
         second_cells = next(csv.reader([second_line], delimiter=delimiter), [])
         raise HeaderMissingError(original_path, cells, suggest_header([cells, second_cells]))
@@ -143,9 +143,14 @@ def read_first_line(file: TextIO) -> tuple[str, int]:
     return "", max(1, line_number)
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines of a record with their ends, at line feeds alone."""
+    return [f"{line}\n" for line in text.split("\n")]
+
+
 def find_delimiter(header_line: str) -> str:
     """The delimiter that gives most cells; one inside quotes does not count."""
-    lines = header_line.splitlines(True) or [""]
+    lines = split_lines(header_line)
     return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader(lines, delimiter=delimiter))))
 
 
@@ -188,7 +193,7 @@ def check_widths(text_table: TextTable) -> None:
             file.readline()
         rows = csv.reader(file, delimiter=text_table.delimiter)
         for row in rows:
-            if len(row) > len(text_table.column_names):
+            if any(row[len(text_table.column_names) :]):
                 line = rows.line_num + text_table.header_line_number - 1
                 raise MalformedFileError(
                     text_table.path,

@@ -111,7 +111,8 @@ FAILURE_WORDS = (
     "crashed",
     "exception",
 )
-FAILURE_NAMES = ("status", "state", "error", "failure", "exception", "message")
+FAILURE_NAMES = ("status", "state", "error", "failure", "exception")
+NO_FAILURE_WORDS = ("", "0", "0.0", "false", "no", "none", "null", "nan", "ok", "success", "done")
 
 
 def reject_failures(reader: TableReader, roles: ColumnRoles) -> None:
@@ -126,15 +127,17 @@ def reject_failures(reader: TableReader, roles: ColumnRoles) -> None:
             continue
         texts = [str(cell).strip().lower() for cell in reader.text_column(column)]
         is_error_text = name not in ("status", "state")
+        usual = {*NO_FAILURE_WORDS, *(texts[row] for row in np.flatnonzero(~is_empty).tolist())}
         failed = [
             row
             for row in np.flatnonzero(is_empty).tolist()
-            if texts[row] in FAILURE_WORDS or (is_error_text and texts[row])
+            if texts[row] not in usual and (is_error_text or texts[row] in FAILURE_WORDS)
         ]
         if failed:
             raise InvalidRecordError(
                 reader.path,
                 reader.row_location(failed[0]),
                 f"{column} is '{texts[failed[0]]}': the model may not have been run on the image",
-                "Remove such rows and specify --covered listed, or the column if it found nothing.",
+                "Remove these rows and specify --covered listed. If the model found nothing there, "
+                f"remove the column '{column}'.",
             )

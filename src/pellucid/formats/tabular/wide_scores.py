@@ -87,10 +87,13 @@ def reject_answers_of_concepts(
     never low: it is then the confidence of that answer, not the score of the concept."""
     column_by_concept = {concept_of(column, concepts): column for column in score_columns}
     for column in candidates:
-        score_column = column_by_concept.get(concept_of(column, concepts))
-        if column in score_columns or score_column is None or not says_yes_and_no(reader, column):
+        concept = concept_of(column, concepts)
+        score_column = column_by_concept.get(concept) if concept else None
+        is_other = column in score_columns or parse_column_name(column).marker == "true"
+        if is_other or score_column is None or not says_yes_and_no(reader, column):
             continue
-        if np.nanmin(reader.score_column(score_column)) >= LEAST_CHOSEN:
+        scores = reader.score_column(score_column)
+        if np.nanmin(scores) >= LEAST_CHOSEN and np.nanmax(scores) <= 1:
             raise InvalidRecordError(
                 reader.path,
                 f"column {column}",
@@ -176,15 +179,19 @@ def reject_other_quantities(
         raise InvalidRecordError(
             reader.path,
             f"column {column}",
-            "by its name it is not the score of a concept, but of its absence or of another thing",
-            "Write the score of the concept itself, in a column called as the concept.",
+            "its name says that it is the score of the absence of a concept, or another quantity",
+            "Write the score of the concept itself, in a column with the name of the concept.",
         )
+
+
+MAX_QUANTITY_WORDS = 2
 
 
 def names_other_quantity(affixes: Affixes) -> bool:
     tokens = {*parse_column_name(" ".join(affixes)).tokens}
     is_negated = affixes[0].replace(" ", "").startswith(NEGATING_SIGNS)
-    return is_negated or bool(tokens & (NEGATING_WORDS | OTHER_WORDS))
+    is_short = len(tokens) <= MAX_QUANTITY_WORDS  # `weight_decay_` is the name of a model
+    return is_negated or (is_short and bool(tokens & (NEGATING_WORDS | OTHER_WORDS)))
 
 
 DERIVED_WORDS = {
