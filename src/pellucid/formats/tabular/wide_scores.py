@@ -83,24 +83,29 @@ def reject_answers_of_concepts(
     score_columns: Sequence[str],
     concepts: Collection[str],
 ) -> None:
-    """Raise InvalidRecordError if a column says yes or no to a concept, and the score beside it is
-    never low: it is then the confidence of that answer, not the score of the concept."""
+    """Raise InvalidRecordError if columns say yes or no to concepts, and the scores beside them are
+    never low: they are then the confidences of these answers, not the scores of the concepts."""
     column_by_concept = {concept_of(column, concepts): column for column in score_columns}
-    for column in candidates:
-        concept = concept_of(column, concepts)
-        score_column = column_by_concept.get(concept) if concept else None
-        is_other = column in score_columns or parse_column_name(column).marker == "true"
-        if is_other or score_column is None or not says_yes_and_no(reader, column):
-            continue
-        scores = reader.score_column(score_column)
-        if np.nanmin(scores) >= LEAST_CHOSEN and np.nanmax(scores) <= 1:
-            raise InvalidRecordError(
-                reader.path,
-                f"column {column}",
-                f"it says yes or no, so '{score_column}' may be the confidence of that answer",
-                f"Write the score of the concept, 1 - {score_column} where the answer is no; if it "
-                f"is that already, remove '{column}'.",
-            )
+    answers = [
+        (column, column_by_concept[concept])
+        for column in candidates
+        if column not in score_columns
+        and (concept := concept_of(column, concepts)) in column_by_concept
+        and concept
+        and parse_column_name(column).marker != "true"
+        and says_yes_and_no(reader, column)
+    ]
+    scores = [reader.score_column(score_column) for _, score_column in answers]
+    if not scores or np.nanmin(scores) < LEAST_CHOSEN or np.nanmax(scores) > 1:
+        return
+    column, score_column = answers[0]
+    raise InvalidRecordError(
+        reader.path,
+        f"column {column}",
+        f"it says yes or no, so '{score_column}' may be the confidence of that answer",
+        f"Write the score of the concept, 1 - {score_column} where the answer is no; if it is that "
+        f"already, remove '{column}'.",
+    )
 
 
 def concept_of(column: str, concepts: Collection[str]) -> str:
