@@ -120,7 +120,8 @@ def resolve_references(
             concept_choice,
             [] if overrides.concept_ids else concept_candidates,
         )
-        if not (overrides.image_ids or overrides.boxes):
+        has_keypoints = source.keypoints is not None  # compared by these, not by the boxes around
+        if not (overrides.image_ids or overrides.boxes or has_keypoints):
             as_read = JointReading(
                 image_choice.refs,
                 None,
