@@ -127,8 +127,10 @@ def test_file_attributes_of_via_are_tags(tmp_path: Path) -> None:
 
 
 CVAT = """<annotations><version>1.1</version>
-<image id="0" name="f" width="640" height="480"><box label="dog" xtl="1" ytl="1" xbr="9" ybr="9"/></image>
-<image id="0" name="f" width="320" height="240"><box label="cat" xtl="1" ytl="1" xbr="9" ybr="9"/></image>
+<image id="0" name="f" width="640" height="480">
+<box label="dog" xtl="1" ytl="1" xbr="9" ybr="9"/></image>
+<image id="0" name="f" width="320" height="240">
+<box label="cat" xtl="1" ytl="1" xbr="9" ybr="9"/></image>
 </annotations>"""
 
 
@@ -318,7 +320,8 @@ def test_confidence_of_an_answer_is_no_score(
     [
         (
             "p.csv",
-            "image,dog,dog_confidence,cat,cat_confidence\na.jpg,yes,0.9,no,0.95\nb.jpg,no,0.95,yes,0.9\n",
+            "image,dog,dog_confidence,cat,cat_confidence\n"
+            "a.jpg,yes,0.9,no,0.95\nb.jpg,no,0.95,yes,0.9\n",
         ),
         (
             "p.json",

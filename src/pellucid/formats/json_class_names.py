@@ -31,8 +31,6 @@ NESTING_KEYS = ("metainfo", "meta", "info", "metadata", "dataset_meta")
 """Keys of objects about the whole document."""
 NUMBER_FIELDS = {*CONCEPT_NAMES[0], *CONCEPT_ID_NAMES}
 """Compact names of the fields that may hold the number of a class."""
-
-
 NUMBER_LIST = re.compile(r"\[\s*\d+(\s*,\s*\d+)*\s*\]")
 
 

@@ -200,15 +200,14 @@ def unread_coordinates(reader: TableReader, names: Sequence[ColumnName]) -> list
     boxes = [name.column for name in numeric if name.rest in BOX_LIST_NAMES]
     if boxes:
         return boxes
-    measured = [n for n in numeric if not is_flag_column(reader, n.column)]
-    sides, heights = (
+    measured = [n for n in numeric if not has_zero_and_one_alone(reader, n.column)]
+    sides, levels, extents = (
         [n.column for n in measured if tokens & {*n.tokens}]
-        for tokens in (SIDE_TOKENS, LEVEL_TOKENS)
+        for tokens in (SIDE_TOKENS, LEVEL_TOKENS, EXTENT_TOKENS)
     )
-    extents = [n.column for n in measured if EXTENT_TOKENS & {*n.tokens}]
-    if sides and heights and len(extents) > 1:
-        return [*sides, *heights, *extents]
-    edges = [column for column in edges if not is_flag_column(reader, column)]
+    if sides and levels and len(extents) > 1:
+        return [*sides, *levels, *extents]
+    edges = [column for column in edges if not has_zero_and_one_alone(reader, column)]
     return coordinates if len(coordinates) > 1 else edges if len(edges) > 2 else []
 
 
@@ -238,7 +237,7 @@ def reject_points(reader: TableReader, layout: BoxLayout) -> None:
         )
 
 
-def is_flag_column(reader: TableReader, column: str) -> bool:
+def has_zero_and_one_alone(reader: TableReader, column: str) -> bool:
     return {*reader.encoded_column(column)[0]} <= {"0", "1", "0.0", "1.0", ""}
 
 
