@@ -66,7 +66,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                     file,
                     location,
                     f"found {fields[-1]} behind the concept, where 0 or 1 says how difficult it is",
-                    "If it is a score, import the files as predictions.",
+                    "If it is a score, these are predictions: write DOTA's Task1_CONCEPT.txt, with "
+                    "`image score x1 y1 ... x4 y4` in each line.",
                 )
             coordinates = [
                 parse_number(field, file, location, "corner coordinate") for field in fields[:8]
