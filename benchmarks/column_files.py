@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.__main__ import format_table
 from pellucid.storage.column_checksums import CHECKSUM_COLUMN
 from pellucid.storage.column_file import ColumnFile
-from pellucid.storage.mapped_columns import read_mapped, write_mapped
+from pellucid.storage.mapped_columns import load_mapped, write_mapped
 from pellucid.storage.remote_columns import BLOCK_SIZE, BlockCache, FileBlocks, RemoteColumn
 
 PAGE, PAGES, REMOTE_PAGES = 60, 20, 3
@@ -85,7 +85,7 @@ def read_arrow(path: Path) -> dict[str, Any]:
 
 
 def read_ours(path: Path) -> dict[str, Any]:
-    columns = read_mapped(path)
+    columns = load_mapped(path)
     assert columns is not None
     return columns
 

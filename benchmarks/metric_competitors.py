@@ -16,7 +16,7 @@ import numpy as np
 from competitors import PEERS, peak_memory
 
 
-def read_images(path):
+def get_images(path):
     """(prediction, target) of each image, as a data loader and a model give them."""
     columns = dict(np.load(path))
     ends = {side: np.cumsum(columns[f"{side}_count"]) for side in ("predicted", "annotated")}
@@ -125,6 +125,6 @@ COMPETITORS = {"pellucid": pellucid} | {
 
 if __name__ == "__main__":
     name, path = sys.argv[1:]
-    seconds, figures = COMPETITORS[name](read_images(path))
+    seconds, figures = COMPETITORS[name](get_images(path))
     memory = peak_memory()
     json.dump({"seconds": seconds, "memory": memory, "figures": figures}, sys.stdout)

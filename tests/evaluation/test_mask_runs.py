@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from pellucid.core.masks import create_masks, decode_counts
 from pellucid.evaluation import mask_runs
-from pellucid.evaluation.mask_outlines import joined_polygon, mask_path
+from pellucid.evaluation.mask_outlines import join_polygons, mask_path
 from references import masks as reference
 
 SIDES = st.integers(1, 40)
@@ -89,7 +89,7 @@ def test_unreadable_run_lengths_are_marked(text, implementation):
 def test_the_traced_outline_covers_the_same_pixels(seed, height, width):
     array = pixels(seed, height, width)
     masks, _ = as_masks([array])
-    polygon = joined_polygon(masks, 0)
+    polygon = join_polygons(masks, 0)
     if not array.any():
         assert polygon == []
         assert mask_path(masks, 0) == ""

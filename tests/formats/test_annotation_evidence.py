@@ -12,7 +12,7 @@ import toys
 from formats import truth
 from pellucid import PellucidError
 from pellucid.core.tables import UNANNOTATED
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.probe import ReadOptions
 from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_size
@@ -136,7 +136,7 @@ def test_two_class_labels_are_asked_for(tmp_path):
     view, _ = add(tmp_path, source, columns={"concept": "coarse_label"})
     assert [concept.name for concept in view.manifest.concepts] == ["sun", "rain"]
     with pytest.raises(PellucidError, match=r"'label'.*fine_label"):
-        read_annotations(source, None, read_options(columns={"concept": ["label"]}))
+        parse_annotations(source, None, read_options(columns={"concept": ["label"]}))
 
 
 def read_options(**options):
@@ -457,7 +457,7 @@ def test_label_studio_choices_of_any_control(tmp_path, form):
         row["mood"] = "good"
     source = toys.write(tmp_path / "b.json", json.dumps(rows))
     with pytest.raises(PellucidError, match="concept=fruit or concept=mood"):
-        read_annotations(source)
+        parse_annotations(source)
 
 
 def task(image, *results, **fields):
@@ -483,7 +483,7 @@ def test_label_studio_reads_the_ground_truth_of_several_annotations(tmp_path):
     empty = task("b.jpg", [], [])
     cancelled = task("c.jpg", [], was_cancelled=True)
     source = toys.write(tmp_path / "a.json", json.dumps([both, empty, cancelled]))
-    found = read_annotations(source)
+    found = parse_annotations(source)
     assert [found.concepts[concept] for concept in found.annotations.concept] == ["mango"]
     assert (found.images.stated != UNANNOTATED).tolist() == [True, True, False]
 
@@ -493,9 +493,9 @@ def test_label_studio_upload_names_as_they_are_stored(tmp_path):
     source = toys.write(
         tmp_path / "a.json", json.dumps([task("/data/upload/3/1a2b3c4d-a.jpg", [])])
     )
-    found = read_annotations(source, None, read_options(image_folder=str(tmp_path / "media")))
+    found = parse_annotations(source, None, read_options(image_folder=str(tmp_path / "media")))
     assert found.images.path.tolist() == ["1a2b3c4d-a.jpg"]
-    assert read_annotations(source).images.path.tolist() == ["a.jpg"]
+    assert parse_annotations(source).images.path.tolist() == ["a.jpg"]
 
 
 class Feature:
@@ -528,12 +528,12 @@ def test_data_sets_in_memory(tmp_path):
     several = {"fine_label": Feature(["cat", "dog"]), "coarse_label": Feature(["pet"])}
     source = DataSet(several, img=[None] * 2, fine_label=[0, 1], coarse_label=[0, 0])
     with pytest.raises(PellucidError, match="concept=fine_label or concept=coarse_label"):
-        read_annotations(source)
+        parse_annotations(source)
     tags = {"labels": Feature(feature=Feature(["cat", "dog"]))}
-    found = read_annotations(DataSet(tags, image=[None] * 3, labels=[[0], [0, 1], []]))
+    found = parse_annotations(DataSet(tags, image=[None] * 3, labels=[[0], [0, 1], []]))
     assert (found.kind, len(found.annotations)) == ("tagging", 3)
     with pytest.raises(PellucidError, match="expected label or objects"):
-        read_annotations(DataSet({}, image=[None], caption=["a cat"]))
+        parse_annotations(DataSet({}, image=[None], caption=["a cat"]))
 
 
 def test_splits_in_memory_keep_their_own_numbers(tmp_path):
@@ -556,7 +556,7 @@ def test_saved_data_sets_are_refused_by_name(tmp_path):
     toys.write(tmp_path / "d" / "data-00000-of-00001.arrow", "x")
     toys.write(tmp_path / "d" / "dataset_info.json", "{}")
     with pytest.raises(PellucidError, match="save_to_disk"):
-        read_annotations(tmp_path / "d")
+        parse_annotations(tmp_path / "d")
 
 
 def test_ids_of_coco_as_numbers_and_texts(tmp_path):
@@ -586,8 +586,8 @@ def test_classes_in_coco_without_boxes(tmp_path):
         "annotations": [{"id": n, "image_id": n, "category_id": n % 2 + 1} for n in range(3)],
     }
     source = toys.write(tmp_path / "a.json", json.dumps(document))
-    assert read_annotations(source).kind == "tagging"
-    assert read_annotations(source, None, read_options(kind="classification")).kind == (
+    assert parse_annotations(source).kind == "tagging"
+    assert parse_annotations(source, None, read_options(kind="classification")).kind == (
         "classification"
     )
 
@@ -598,6 +598,6 @@ def test_rectangles_with_labels_of_label_studio(tmp_path):
     value = studio_value([10, 20, 30, 40], "cat")
     label = {**value, "labels": value.pop("rectanglelabels")}
     both = task("a.jpg", [{**size, "type": "rectangle", "value": value}, {**size, "value": label}])
-    found = read_annotations(toys.write(tmp_path / "a.json", json.dumps([both])))
+    found = parse_annotations(toys.write(tmp_path / "a.json", json.dumps([both])))
     assert len(found.annotations) == 1
     assert not [note for note in found.notes if note.kind == "skipped_shapes"]

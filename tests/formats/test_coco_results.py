@@ -49,7 +49,7 @@ def test_the_same_columns(records, indent, shuffled, tmp_path):
     written = [dict(shuffled.sample(list(record.items()), len(record))) for record in records]
     file = tmp_path / "results.json"
     file.write_text(json.dumps(written, indent=indent))
-    found = coco_results.read_columns_native(file)
+    found = coco_results.parse_columns_native(file)
     assert found is not None
     columns, _ = found
     assert columns["image"].tolist() == [record["image_id"] for record in records]
@@ -79,7 +79,7 @@ def test_numbers_are_parsed_like_python(digits, places, exponent, minus, tmp_pat
                 f'[{{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, {signed}], "score": '
                 f"{signed}}}]"
             )
-            columns, _ = coco_results.read_columns_native(file)
+            columns, _ = coco_results.parse_columns_native(file)
             assert columns["score"].tolist() == [float(signed)]
             assert np.signbit(columns["score"][0]) == minus
 
@@ -115,7 +115,7 @@ PLAIN = {"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}
 def test_unusual_json_falls_back_to_the_library(text, tmp_path):
     file = tmp_path / "odd.json"
     file.write_text(text)
-    assert coco_results.read_columns_native(file) is None
+    assert coco_results.parse_columns_native(file) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -128,7 +128,7 @@ def test_damaged_files_fail_safely(data, tmp_path):
     file = tmp_path / "damaged.json"
     file.write_bytes(bytes(text))
     try:
-        ours = coco_results.read_columns_native(file)
+        ours = coco_results.parse_columns_native(file)
         theirs = json.loads(bytes(text)) if ours else None
     except (PellucidError, ValueError):
         assert ours is None or b"\\" not in text
@@ -145,11 +145,11 @@ def test_chunks_of_a_large_file_are_joined(tmp_path, monkeypatch):
     ]
     file = tmp_path / "results.json"
     file.write_text(json.dumps(records))
-    found = coco_results.read_columns_native(file)
+    found = coco_results.parse_columns_native(file)
     plain = tmp_path / "plain.json"
     plain.write_text(json.dumps([PLAIN | {"image_id": row} for row in range(1_000)]))
-    assert coco_results.read_columns_native(plain)[0]["image"].tolist() == list(range(1_000))
-    assert coco_results.read_results(file).score.tolist() == [row / 1000 for row in range(1_000)]
+    assert coco_results.parse_columns_native(plain)[0]["image"].tolist() == list(range(1_000))
+    assert coco_results.parse_results(file).score.tolist() == [row / 1000 for row in range(1_000)]
     assert found is None or found[0]["image"].tolist() == list(
         range(1_000)
     )  # a string that looks like an end may mislead; it is noticed
@@ -161,7 +161,7 @@ def test_file_that_ends_at_a_chunk_boundary(tmp_path, monkeypatch):
     for spaces in range(8):
         file = tmp_path / "results.json"
         file.write_text(text + " " * spaces)
-        assert len(coco_results.read_columns_native(file)[0]["score"]) == 20
+        assert len(coco_results.parse_columns_native(file)[0]["score"]) == 20
 
 
 def test_keypoints_of_results_without_annotated_ones_are_named(workspace, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.core.errors import PellucidError
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.registry import ANNOTATION_FORMATS
 
@@ -52,14 +52,14 @@ def test_eight_formats_give_the_same_data(shared, folder):
     begin a pixel earlier and are one larger; Open Images and YOLO round fractions; difficult
     objects are ignored regions in Pascal VOC alone."""
     root = shared / "golden/voc100_formats"
-    expected = read_annotations(root / "gts/coco_format_v1/instances_default.json")
+    expected = parse_annotations(root / "gts/coco_format_v1/instances_default.json")
     extents = {
         str(path): size
         for path, *size in zip(
             expected.images.path, expected.images.width, expected.images.height, strict=True
         )
     }
-    found = read_annotations(
+    found = parse_annotations(
         root / "gts" / folder, options=ReadOptions(image_folder=str(root / "images"))
     )
     assert found.kind == "detection"
@@ -135,7 +135,7 @@ REFUSED = {
 @pytest.mark.parametrize("place", READ)
 def test_files_of_other_tools(shared, place):
     form, images = READ[place]
-    found = read_annotations(shared / "formats_datumaro" / place)
+    found = parse_annotations(shared / "formats_datumaro" / place)
     assert len(found.images) == images
     assert len(found.annotations) > 0
     assert form in ANNOTATION_FORMATS
@@ -168,7 +168,7 @@ def facts(found):
 
 
 def read_text(tmp_path, name, text, kind=None, pictures=None):
-    return read_annotations(
+    return parse_annotations(
         toys.write(tmp_path / name, text if isinstance(text, str) else json.dumps(text)),
         None,
         ReadOptions(kind, pictures),
@@ -311,7 +311,7 @@ def test_kitti_dont_care_is_ignored_for_every_concept(tmp_path):
             ]
         ),
     )
-    _, rows = facts(read_annotations(tmp_path / "label_2"))
+    _, rows = facts(parse_annotations(tmp_path / "label_2"))
     assert rows == [
         ("000001.png", "Car", [10, 20, 20, 20], False, True),
         ("000001.png", "Van", [1, 1, 8, 8], False, True),
@@ -329,13 +329,13 @@ def test_voc_first_pixel_is_inferred_for_the_whole_dataset(tmp_path):
         return f"<annotation><filename>{name}.jpg</filename><size><width>50</width><height>40</height></size>{objects}</annotation>"
 
     toys.write(tmp_path / "one/a.xml", picture("a", (1, 1, 50, 40)))
-    assert facts(read_annotations(tmp_path / "one"))[1][0][2] == [0, 0, 50, 40]
+    assert facts(parse_annotations(tmp_path / "one"))[1][0][2] == [0, 0, 50, 40]
     toys.write(tmp_path / "zero/a.xml", picture("a", (1, 1, 50, 40)))
     toys.write(tmp_path / "zero/b.xml", picture("b", (0, 5, 10, 10)))
-    found = read_annotations(tmp_path / "zero")
+    found = parse_annotations(tmp_path / "zero")
     assert [row[2] for row in facts(found)[1]] == [[1, 1, 49, 39], [0, 5, 10, 5]]
     assert (found.inferences[0].question, found.inferences[0].answer) == ("first pixel", "0")
-    forced = read_annotations(tmp_path / "zero", options=ReadOptions(first_pixel=1))
+    forced = parse_annotations(tmp_path / "zero", options=ReadOptions(first_pixel=1))
     assert [row[2] for row in facts(forced)[1]] == [[0, 0, 50, 40], [-1, 4, 11, 6]]
     assert forced.inferences[0].forced
 
@@ -366,7 +366,7 @@ def test_fiftyone_and_deepomatic_boxes_are_fractions(tmp_path):
         },
     }
     toys.write(tmp_path / "export/samples.json", json.dumps({"samples": [sample]}))
-    found = read_annotations(tmp_path / "export")
+    found = parse_annotations(tmp_path / "export")
     assert (found.unit, facts(found)[1]) == (
         "fractions",
         [("a.jpg", "dent", [0.1, 0.2, 0.3, 0.4], False, True)],
@@ -535,6 +535,6 @@ def test_mmdetection_and_deepomatic_predictions(tmp_path, workspace):
 def test_every_format_can_be_selected_by_name(tmp_path):
     source = toys.coco(tmp_path, pictures=False)
     with pytest.raises(PellucidError, match="not recognised as voc"):
-        read_annotations(source, "voc")
+        parse_annotations(source, "voc")
     with pytest.raises(pellucid.PellucidError, match="unknown format 'pascal'"):
-        read_annotations(source, "pascal")
+        parse_annotations(source, "pascal")

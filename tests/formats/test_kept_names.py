@@ -7,7 +7,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.export.datasets import export_view
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.errors import ExportError
 
 SHAPE = {"label": "x", "points": [[1, 2], [30, 40]], "shape_type": "rectangle"}
@@ -35,7 +35,7 @@ WRITERS = pytest.mark.parametrize("write", [write_labelme, write_voc])
 def test_same_names_in_different_folders_are_different_images(write, tmp_path):
     for camera in ("left", "right"):
         write(tmp_path / "set" / camera / "1", "1.jpg")
-    source = read_annotations(tmp_path / "set")
+    source = parse_annotations(tmp_path / "set")
     assert list(source.images.path) == ["left/1.jpg", "right/1.jpg"]
 
 
@@ -44,7 +44,7 @@ def test_images_beside_their_annotations(write, tmp_path):
     for camera in ("left", "right"):
         write(tmp_path / "set" / camera / camera, f"{camera}.jpg")
         toys.picture(tmp_path / "set" / camera / f"{camera}.jpg")
-    source = read_annotations(tmp_path / "set")
+    source = parse_annotations(tmp_path / "set")
     assert list(source.images.path) == ["left/left.jpg", "right/right.jpg"]
 
 
@@ -61,7 +61,7 @@ def test_the_image_folder_decides(write, picture, tmp_path):
 def test_folders_of_annotations_are_not_part_of_the_name(write, tmp_path):
     for camera in ("left", "right"):
         write(tmp_path / "set" / "Annotations" / camera / "1", "1.jpg")
-    source = read_annotations(tmp_path / "set")
+    source = parse_annotations(tmp_path / "set")
     assert list(source.images.path) == ["left/1.jpg", "right/1.jpg"]
 
 
@@ -74,7 +74,7 @@ def test_line_breaks_in_names_come_back(form, tmp_path):
     )
     target = tmp_path / ("out.json" if form == "coco" else "out")
     export_view(view, "annotations", form, target)
-    source = read_annotations(target)
+    source = parse_annotations(target)
     assert [path.rpartition("/")[2] for path in source.images.path] == ["a\rb\nc.png"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import pellucid
 from pellucid.core.errors import PellucidError
-from pellucid.evaluation.object_keypoints import COCO_SKELETON, linked_points, split_points
+from pellucid.evaluation.object_keypoints import COCO_SKELETON, link_points, split_points
 from pellucid.export.datasets import export_view
 from pellucid.project.overview import describe_view
 from references import keypoints as reference
@@ -90,11 +90,11 @@ def test_skeleton_of_the_file_and_of_coco(tmp_path):
     posed = reference.random_set(3, images=8, points=5)
     version, _ = posed.version(tmp_path)
     points = split_points(version.evaluation.predictions.keypoints)
-    assert linked_points(points[0]) == [(0, 1), (1, 2)]
+    assert link_points(points[0]) == [(0, 1), (1, 2)]
     (tmp_path / "17").mkdir()
     version, _ = reference.random_set(3, images=8).version(tmp_path / "17")
     points = split_points(version.evaluation.annotations.keypoints)
-    assert sorted(linked_points(points[0])) == sorted(tuple(sorted(line)) for line in COCO_SKELETON)
+    assert sorted(link_points(points[0])) == sorted(tuple(sorted(line)) for line in COCO_SKELETON)
 
 
 def test_geometry_is_chosen_and_said(posed, tmp_path):

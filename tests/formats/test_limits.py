@@ -16,7 +16,7 @@ import pellucid
 import toys
 from pellucid.core.errors import FileTooLargeError, MalformedFileError, PellucidError
 from pellucid.formats import limits as bounds
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions
 
@@ -92,7 +92,7 @@ def test_table_that_decompresses_beyond_the_limit(tmp_path):
     assert path.stat().st_size < 3_000_000
     for read in (
         lambda: read_predictions(path, None, ReadOptions("tagging", concepts=("x",))),
-        lambda: read_annotations(path),
+        lambda: parse_annotations(path),
     ):
         with pytest.raises(
             FileTooLargeError,
@@ -124,7 +124,7 @@ def test_highly_compressible_table_is_read(tmp_path):
 def test_nesting_depth_is_bounded(name, text, tmp_path):
     path = toys.write(tmp_path / name, text)
     with pytest.raises(PellucidError, match=r"deep\."):
-        read_annotations(path)
+        parse_annotations(path)
 
 
 def test_length_is_bounded_and_reported(tmp_path, monkeypatch):
@@ -136,7 +136,7 @@ def test_length_is_bounded_and_reported(tmp_path, monkeypatch):
     )
     for path in (toys.coco(tmp_path, pictures=False), xml):
         with pytest.raises(FileTooLargeError, match=r"bytes; the limit is 100"):
-            read_annotations(path)
+            parse_annotations(path)
     assert bounds.MAX_XML_BYTES < bounds.MAX_TEXT_BYTES
 
 
@@ -148,7 +148,7 @@ def test_xml_entity_expansion(tmp_path):
         f'"ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
     )
     with pytest.raises(MalformedFileError, match="unsafe XML"):
-        read_annotations(path)
+        parse_annotations(path)
 
 
 def test_yaml_alias_expansion_takes_no_memory(tmp_path):
@@ -159,8 +159,8 @@ def test_yaml_alias_expansion_takes_no_memory(tmp_path):
     toys.write(tmp_path / "set" / "data.yaml", "\n".join([*lines, "names: *a29", "train: ."]))
     (tmp_path / "set" / "labels").mkdir()
     program = (
-        "import sys, pellucid\nfrom pellucid.formats.annotation_sources import read_annotations\n"
-        "try:\n    read_annotations(sys.argv[1])\nexcept "
+        "import sys, pellucid\nfrom pellucid.formats.annotation_sources import parse_annotations\n"
+        "try:\n    parse_annotations(sys.argv[1])\nexcept "
         "pellucid.core.errors.PellucidError as error:\n    print(error)"
     )
     done = subprocess.run(
@@ -243,4 +243,4 @@ def test_special_files_in_a_folder_are_counted(tmp_path):
 def test_deep_settings_are_refused_at_once(tmp_path, settings):
     toys.write(tmp_path / "data.yaml", settings)
     with pytest.raises(MalformedFileError, match="more than 50 nested brackets"):
-        read_annotations(tmp_path)
+        parse_annotations(tmp_path)

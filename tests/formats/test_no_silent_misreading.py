@@ -11,7 +11,7 @@ import toys
 from formats.test_every_format import facts, read_text
 from pellucid.core.errors import PellucidError
 from pellucid.export.datasets import ExportOptions, export_view
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 
 
 def voc_picture(name, folder):
@@ -52,7 +52,7 @@ def test_images_with_the_same_name_are_not_merged(tmp_path, form):
             }
             toys.write(source / f"{split}.json", json.dumps(document))
     with pytest.raises(PellucidError, match=r"\.(jpg|png)'"):
-        read_annotations(source)
+        parse_annotations(source)
 
 
 def test_folder_of_coco_files_keeps_category_ids(tmp_path):
@@ -63,7 +63,7 @@ def test_folder_of_coco_files_keeps_category_ids(tmp_path):
             "categories": [{"id": 3, "name": "cat"}, {"id": 1, "name": "dog"}],
         }
         toys.write(tmp_path / f"set/instances_{split}.json", json.dumps(document))
-    found = read_annotations(tmp_path / "set")
+    found = parse_annotations(tmp_path / "set")
     assert (found.concepts, found.concept_ids) == (["cat", "dog"], ["3", "1"])
 
 
@@ -108,12 +108,12 @@ def test_poses_use_their_box_and_masks_are_refused(tmp_path):
     settings = toys.write(
         tmp_path / "data.yaml", "val: images/val\nnames: [dent]\nkpt_shape: [2, 3]\n"
     )
-    assert read_annotations(settings).annotations.box.tolist() == [
+    assert parse_annotations(settings).annotations.box.tolist() == [
         pytest.approx([0.45, 0.45, 0.1, 0.1])
     ]
     label.write_text("0 320 240 64 48\n")
     with pytest.raises(PellucidError, match="fractions of the image"):
-        read_annotations(settings)
+        parse_annotations(settings)
 
 
 def test_all_labelled_cvat_shapes_are_read(tmp_path):
@@ -165,8 +165,8 @@ def test_negative_tags_round_trip_through_a_table(tmp_path, workspace):
     }
     view, _ = workspace.add("v", toys.write(tmp_path / "lvis.json", json.dumps(lvis)))
     export_view(view, "annotations", "csv", tmp_path / "out.csv")
-    again = read_annotations(tmp_path / "out.csv")
-    assert facts(again)[1] == facts(read_annotations(tmp_path / "lvis.json"))[1]
+    again = parse_annotations(tmp_path / "out.csv")
+    assert facts(again)[1] == facts(parse_annotations(tmp_path / "lvis.json"))[1]
 
 
 def test_exports_of_one_workspace_are_consistent(tmp_path, workspace):

@@ -33,7 +33,7 @@ def answers(path: Path) -> list[Any]:
 
 
 def encoding(table: reader.TableReader, name: str) -> tuple[list[str], list[int]]:
-    texts, codes = table.encoded_column(name)
+    texts, codes = table.encode_column(name)
     return texts, codes.tolist()
 
 

@@ -9,7 +9,7 @@ import pellucid
 import toys
 from formats import truth
 from pellucid import PellucidError
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 
 
 def table(tmp_path, header, rows, name="a.csv"):
@@ -31,7 +31,7 @@ def tags(found):
 def test_separators_of_tags(tmp_path, separator):
     cells = [["cat", "dog"], ["dog"], ["cat", "bird"], ["bird"], ["cat"], ["dog", "bird"]]
     rows = [(f"{n}.jpg", f'"{separator.join(names)}"') for n, names in enumerate(cells)]
-    found = read_annotations(table(tmp_path, "image,tags", rows))
+    found = parse_annotations(table(tmp_path, "image,tags", rows))
     assert tags(found) == {f"{n}.jpg": set(names) for n, names in enumerate(cells)}
 
 
@@ -39,14 +39,14 @@ def test_mappings_in_cells_are_refused(tmp_path):
     cell = json.dumps({"cat": 1, "dog": 0}).replace('"', '""')
     source = table(tmp_path, "image,tags", [(f"{n}.jpg", f'"{cell}"') for n in range(4)])
     with pytest.raises(PellucidError, match="gives each concept a value"):
-        read_annotations(source)
+        parse_annotations(source)
 
 
 def test_counts_beside_flags_are_asked_for(tmp_path):
     rows = [(f"{n}.jpg", n % 2, (n + 1) % 2, n % 4) for n in range(8)]
     source = table(tmp_path, "image,cat,dog,bird", rows)
     with pytest.raises(PellucidError, match="column bird could be a concept, but has '2'"):
-        read_annotations(source)
+        parse_annotations(source)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ SHAPES = {
 def test_shapes_that_are_not_read_stop_the_import(tmp_path, column):
     rows = [(f"{n}.jpg", "cat", f'"{SHAPES[column]}"') for n in range(4)]
     with pytest.raises(PellucidError, match=f"columns '{column}' look like boxes"):
-        read_annotations(table(tmp_path, f"image,label,{column}", rows))
+        parse_annotations(table(tmp_path, f"image,label,{column}", rows))
 
 
 def test_an_angle_beside_a_box_stops_the_import(tmp_path):
     rows = [(f"{n}.jpg", "cat", 1, 2, 30, 40, 0.1 * n) for n in range(4)]
     with pytest.raises(PellucidError, match="orientation"):
-        read_annotations(table(tmp_path, "image,label,x,y,w,h,orientation", rows))
+        parse_annotations(table(tmp_path, "image,label,x,y,w,h,orientation", rows))
 
 
 def test_sizes_are_read_before_boxes_are_compared(tmp_path):
@@ -137,7 +137,7 @@ def test_darknet_labels_of_any_first_line(tmp_path, first_line):
         toys.write(tmp_path / "d" / f"{name}.txt", first_line + "0 0.5 0.5 0.4 0.4\n")
     toys.picture(tmp_path / "d" / "c.jpg", 100, 80)
     toys.write(tmp_path / "d" / "classes.txt", "cat\ndog\n")
-    found = read_annotations(tmp_path / "d")
+    found = parse_annotations(tmp_path / "d")
     assert sorted(found.images.path.tolist()) == ["a.jpg", "b.jpg", "c.jpg"]
     assert len(found.annotations) == 2 * (1 + bool(first_line.strip()))
 
@@ -149,7 +149,7 @@ def test_a_line_that_is_no_label_is_an_error(tmp_path):
     toys.write(tmp_path / "d" / "b.txt", "0 0.5 0.5 0.4 0.4 0.9\n")
     toys.write(tmp_path / "d" / "classes.txt", "cat\ndog\n")
     with pytest.raises(PellucidError, match=r"b\.txt"):
-        read_annotations(tmp_path / "d")
+        parse_annotations(tmp_path / "d")
 
 
 def strings(tmp_path, entry):
@@ -218,14 +218,14 @@ def test_columns_of_numbers_are_asked_for(tmp_path):
 def test_several_flags_of_splits_are_asked_for(tmp_path):
     rows = [(f"{n}.jpg", "cat", n % 3 == 0, n % 3 == 1, n % 3 == 2) for n in range(6)]
     with pytest.raises(PellucidError, match="split=is_train or split=is_valid"):
-        read_annotations(table(tmp_path, "image,label,is_train,is_valid,is_test", rows))
+        parse_annotations(table(tmp_path, "image,label,is_train,is_valid,is_test", rows))
 
 
 @pytest.mark.parametrize("beyond", [1.004, 1.0])
 def test_boxes_may_reach_a_little_beyond_their_image(tmp_path, beyond):
     rows = [(f"{n}.jpg", 200, 100, "cat", 10, 20, 150, 90 + n) for n in range(12)]
     header = "filename,width,height,class,xmin,ymin,xmax,ymax"
-    found = read_annotations(table(tmp_path, header, rows))
+    found = parse_annotations(table(tmp_path, header, rows))
     assert found.images.width.tolist() == [200] * 12
     assert found.annotations.box[11].tolist() == [10, 20, 140, 81]
     corners = [(f"{n}.jpg", "cat", f'"[0.1, 0.2, {beyond}, 0.9]"', 200, 100) for n in range(25)]

@@ -24,7 +24,7 @@ from pellucid.core.errors import PellucidError
 from pellucid.core.outlines import parse_outline
 from pellucid.core.tables import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
 from pellucid.export.datasets import export_view
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.registry import (
@@ -143,7 +143,7 @@ def test_annotations(form, kind, tmp_path_factory):
         )
         if not len(table) and kind != "detection":
             return
-        found = read_annotations(path, None, ReadOptions(kind))
+        found = parse_annotations(path, None, ReadOptions(kind))
         found.images.path[:] = [re.sub(WRITTEN_FOLDERS, "", name) for name in found.images.path]
         known = {str(name): row for row, name in enumerate(images.path)}
         rows = [known[str(name)] for name in found.images.path]

@@ -25,7 +25,7 @@ from pellucid.evaluation.coco_metrics import compute_coco_metrics
 from pellucid.evaluation.evaluation import build_evaluation
 from pellucid.evaluation.mask_runs import masks_of_polygons, measure_masks, pairwise_mask_iou
 from pellucid.evaluation.oriented_boxes import pairwise_oriented_iou
-from pellucid.formats.readers.coco_results import read_columns_native
+from pellucid.formats.readers.coco_results import parse_columns_native
 
 SIDE = 40
 """Of the images in pixels."""
@@ -37,12 +37,12 @@ def call_kernel(data: bytes) -> None:
         CALLS[data[0] % len(CALLS)](data[1:])
 
 
-def read_results(data: bytes) -> None:
+def parse_results(data: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".json", delete=False) as file:
         file.write(data)
     try:
         for with_masks in (False, True):
-            read_columns_native(Path(file.name), with_masks=with_masks)
+            parse_columns_native(Path(file.name), with_masks=with_masks)
     finally:
         Path(file.name).unlink()
 
@@ -155,7 +155,7 @@ def compare_with_numpy(compute: Callable[[], list[np.ndarray]]) -> None:
             np.testing.assert_array_equal(own, other)
 
 
-CALLS: list[Callable[[bytes], None]] = [read_results, measure, rasterize, overlap_quads, match]
+CALLS: list[Callable[[bytes], None]] = [parse_results, measure, rasterize, overlap_quads, match]
 SEED_INPUTS = [
     bytes([position]) + arguments
     for position, arguments in enumerate(

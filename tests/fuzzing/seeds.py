@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from pellucid.core.errors import PellucidError
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions, probe_source
 from pellucid.formats.registry import PREDICTION_READERS, READERS
@@ -189,7 +189,7 @@ def attempt(path: Path) -> None:
     reads it or raises a PellucidError."""
     for kind in (None, "tagging"):
         with contextlib.suppress(PellucidError):
-            read_annotations(path, None, ReadOptions(kind))
+            parse_annotations(path, None, ReadOptions(kind))
     for kind in ("detection", "classification"):
         with contextlib.suppress(PellucidError):
             read_predictions(path, None, ReadOptions(kind, concepts=("x",)))

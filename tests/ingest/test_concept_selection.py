@@ -208,12 +208,12 @@ def test_map_files_from_the_command_line(tmp_path, text):
     "text", ["[" * 100_000, "{" * 9, "{", '{"a": 1}', "a,b,c\n", '{"a": "b", "a": "c"}', "a,\n"]
 )
 def test_unreadable_map_files_are_refused(tmp_path, text):
-    from pellucid.ingest.map_file import read_map_file
+    from pellucid.ingest.map_file import load_map_file
 
     path = tmp_path / "map"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(MalformedFileError, match="map"):
-        read_map_file(path)
+        load_map_file(path)
 
 
 def test_a_correction_that_annotates_an_ignored_concept_counts_it(view, tmp_path):
@@ -229,14 +229,14 @@ def test_a_correction_that_annotates_an_ignored_concept_counts_it(view, tmp_path
 
 
 def test_files_of_other_encodings(tmp_path):
-    from pellucid.ingest.map_file import read_map_file
+    from pellucid.ingest.map_file import load_map_file
 
     path = tmp_path / "map"
     path.write_text("tv,TV\n", encoding="utf-16")
-    assert read_map_file(path) == {"tv": "TV"}
+    assert load_map_file(path) == {"tv": "TV"}
     path.write_bytes("fl\u00e4che,b\n".encode("latin-1"))
     with pytest.raises(MalformedFileError, match="invalid UTF-8 at byte 2"):
-        read_map_file(path)
+        load_map_file(path)
 
 
 def test_contradictions_are_refused(view, tmp_path):

@@ -17,7 +17,7 @@ from pellucid.evaluation.thresholds import ScoredPredictions, min_error_threshol
 from pellucid.formats.dataset import create_images
 from pellucid.ingest.box_formats import RESIZE_SIDES
 from pellucid.ingest.checks import duplicate_box_notes
-from pellucid.ingest.map_file import read_map_file
+from pellucid.ingest.map_file import load_map_file
 from pellucid.ingest.prediction_notes import export_limit_notes, outside_image_notes
 
 
@@ -151,7 +151,7 @@ def test_room_for_run_lengths_grows_until_they_fit():
 def test_map_files_name_the_wrong_value(tmp_path):
     path = toys.write(tmp_path / "map.json", json.dumps({"a": "b", "c": 1}))
     with pytest.raises(PellucidError, match="an object of strings"):
-        read_map_file(path)
+        load_map_file(path)
 
 
 def small_view(tmp_path):

@@ -12,7 +12,7 @@ import pellucid
 import toys
 from pellucid.browse.query import ListQuery
 from pellucid.core.errors import MalformedFileError
-from pellucid.ingest.threshold_file import read_threshold_file
+from pellucid.ingest.threshold_file import load_threshold_file
 from pellucid.results.errors import FilterError, ObjectiveNotReachedError, UnknownColumnError
 
 CONCEPTS = ["cat", "dog"]
@@ -166,7 +166,7 @@ def test_thresholds_by_option_and_by_file(version, tmp_path):
 def test_unreadable_threshold_files_are_refused(tmp_path, text):
     path = toys.write(tmp_path / "t", text)
     with pytest.raises(MalformedFileError, match="t: "):
-        read_threshold_file(path)
+        load_threshold_file(path)
 
 
 def test_exported_thresholds_are_read_back(version, tmp_path):
@@ -178,7 +178,7 @@ def test_exported_thresholds_are_read_back(version, tmp_path):
     assert printed["overall"]["errors"] == version.metrics().overall.errors
     chosen = ("--threshold", "cat=0.625", "--format", "csv", "--output", tmp_path / "chosen.csv")
     assert toys.run_cli("export", *words, *chosen).returncode == 0
-    assert read_threshold_file(tmp_path / "chosen.csv")["cat"] == 0.625, "as they are shown"
+    assert load_threshold_file(tmp_path / "chosen.csv")["cat"] == 0.625, "as they are shown"
 
 
 def test_an_objective_sets_the_threshold_of_each_concept(version):

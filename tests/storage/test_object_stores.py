@@ -197,7 +197,7 @@ def test_concurrent_writers_do_not_overwrite_each_other(url, machine, tmp_path):
             )
         )
         manifest = mine.view("v").manifest
-        mine.view("v")._save(manifest, *mine.view("v")._read_tables(manifest))
+        mine.view("v")._save(manifest, *mine.view("v")._load_tables(manifest))
     assert mine.view("v").images_by_split == {"validation": 3}
     assert mine.view("v").versions == ["m", "second"]
     machine()

@@ -15,8 +15,8 @@ import numpy as np
 from pellucid.analysis.false_positive_pairs import (
     drop_on_left_out,
     false_positive_rows,
+    find_unpaired,
     left_out_rows,
-    unpaired_false_positives,
 )
 from pellucid.analysis.shared_index import SharedIndex, build_shared_index, invert_shared_index
 from pellucid.core.tables import (
@@ -103,8 +103,8 @@ def compare_evaluations(
         false_positive_rows(version, thresholds)
         for version, thresholds in ((a, thresholds_a), (b, thresholds_b))
     )
-    removed_rows = unpaired_false_positives(a, false_positives_a, b, false_positives_b, shared)
-    added_rows = unpaired_false_positives(b, false_positives_b, a, false_positives_a, inverse)
+    removed_rows = find_unpaired(a, false_positives_a, b, false_positives_b, shared)
+    added_rows = find_unpaired(b, false_positives_b, a, false_positives_a, inverse)
     if a.kind == "detection" and mismatch_count:
         left_out_a = left_out_rows(a, shared, units.annotation_row_a)
         left_out_b = left_out_rows(b, inverse, units.annotation_row_b)
@@ -177,9 +177,11 @@ def compare_boxes(
 ) -> UnitsAndMismatches:
     """Boxes annotated in both versions: same image, concept, coordinates; duplicates pair in
     order."""
-    keys_a, rows_a = shared_box_keys(a, shared.image_in_b >= 0, shared.concept_in_b >= 0, None)
+    keys_a, rows_a = find_shared_boxes(a, shared.image_in_b >= 0, shared.concept_in_b >= 0, None)
     inverse = invert_shared_index(shared, b)
-    keys_b, rows_b = shared_box_keys(b, inverse.image_in_b >= 0, inverse.concept_in_b >= 0, inverse)
+    keys_b, rows_b = find_shared_boxes(
+        b, inverse.image_in_b >= 0, inverse.concept_in_b >= 0, inverse
+    )
     row_b_by_key = dict(zip(keys_b, rows_b, strict=True))
     row_pairs = [
         (row_a, row_b_by_key[key])
@@ -209,7 +211,7 @@ def compare_boxes(
     ), len(keys_a) + len(keys_b) - 2 * len(row_pairs)
 
 
-def shared_box_keys(
+def find_shared_boxes(
     evaluation: Evaluation,
     is_shared_image: BoolArray,
     is_shared_concept: BoolArray,

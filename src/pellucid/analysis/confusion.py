@@ -60,7 +60,9 @@ def build_confusion_matrix(
 ) -> ConfusionMatrix:
     extra_rows = TabSelection(evaluation, "extra", split, None, thresholds).all_rows()
     missing_rows = TabSelection(evaluation, "missing", split, None, thresholds).all_rows()
-    predicted_concepts, annotated_concepts = confused_concepts(evaluation, extra_rows, missing_rows)
+    predicted_concepts, annotated_concepts = find_confused_concepts(
+        evaluation, extra_rows, missing_rows
+    )
     return ConfusionMatrix(
         extra_rows,
         predicted_concepts,
@@ -70,7 +72,7 @@ def build_confusion_matrix(
     )
 
 
-def confused_concepts(
+def find_confused_concepts(
     evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array
 ) -> tuple[Int32Array, Int32Array]:
     none_index = len(evaluation.concepts)

@@ -23,7 +23,7 @@ def false_positive_rows(evaluation: Evaluation, thresholds: Float64Array) -> Int
     )
 
 
-def unpaired_false_positives(
+def find_unpaired(
     version: Evaluation,
     own_rows: Int64Array,
     other_version: Evaluation,

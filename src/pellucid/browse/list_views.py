@@ -100,7 +100,7 @@ class FilteredView(_SelectionView):
     @property
     def threshold_position(self) -> int:
         position = self.selection.threshold_position
-        return position - self._excluded_before(position)
+        return position - self._count_excluded_before(position)
 
     def page(self, offset: int, limit: int) -> Int64Array:
         """Costs the page size plus the logarithm of the number of excluded rows."""
@@ -135,13 +135,13 @@ class FilteredView(_SelectionView):
         low, high = position, position + len(self.excluded_rows)
         while low < high:
             middle = (low + high + 1) // 2
-            if middle - self._excluded_before(middle) <= position:
+            if middle - self._count_excluded_before(middle) <= position:
                 low = middle
             else:
                 high = middle - 1
         return low
 
-    def _excluded_before(self, base_offset: int) -> int:
+    def _count_excluded_before(self, base_offset: int) -> int:
         if base_offset >= self.selection.total:
             return len(self.excluded_rows)
         weights, images, input_orders = self._excluded_keys

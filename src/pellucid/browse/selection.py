@@ -14,8 +14,8 @@ import numpy as np
 
 from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation, RunsName
-from pellucid.evaluation.sorted_runs import SortedRuns, merged_page
-from pellucid.evaluation.unmatched import unmatched_runs
+from pellucid.evaluation.sorted_runs import SortedRuns, merge_page
+from pellucid.evaluation.unmatched import build_unmatched_runs
 
 Tab = Literal["all", "matched", "missing", "extra"]
 TABS: tuple[Tab, ...] = ("all", "matched", "missing", "extra")
@@ -86,7 +86,7 @@ class TabSelection:
         return self.total - count_above if self.reverse else count_above
 
     def _forward_page(self, offset: int, limit: int) -> Int64Array:
-        return merged_page(self._runs, self.split, self._run_lengths, offset, limit)
+        return merge_page(self._runs, self.split, self._run_lengths, offset, limit)
 
     @cached_property
     def _runs(self) -> SortedRuns:
@@ -96,7 +96,7 @@ class TabSelection:
                 if self.concept is None
                 else np.array([self.concept])
             )
-            return unmatched_runs(
+            return build_unmatched_runs(
                 self.evaluation,
                 self.evaluation.unmatched_index,
                 self.split,

@@ -294,7 +294,7 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
     )
 
 
-def read_colour(
+def parse_colour(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[float, ...] | None:
     """Three numbers, of red, green and blue."""
@@ -326,8 +326,8 @@ def read_colour(
     "downloaded; what was embedded before is kept.",
 )
 @click.option("--size", type=click.IntRange(8, 4096), help="Side of the model's input in pixels.")
-@click.option("--mean", callback=read_colour, metavar="R,G,B", help="Mean that the model expects.")
-@click.option("--std", callback=read_colour, metavar="R,G,B", help="Deviation that it expects.")
+@click.option("--mean", callback=parse_colour, metavar="R,G,B", help="Mean that the model expects.")
+@click.option("--std", callback=parse_colour, metavar="R,G,B", help="Deviation that it expects.")
 @click.option(
     "--version",
     "versions",

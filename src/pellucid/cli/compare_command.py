@@ -69,7 +69,7 @@ def tolerances_by_criterion(
 
 
 @contextmanager
-def closed_output_ignored() -> Iterator[None]:
+def ignore_closed_output() -> Iterator[None]:
     """Go on if the reader of the output is gone (`| head`), so that the exit status says whether
     the gate passed."""
     try:
@@ -158,7 +158,7 @@ def compare_command(
     if markdown:
         broken = broken_units(results_a, results_b, split)
         append_markdown(markdown, comparison, failures, broken)
-    with closed_output_ignored():
+    with ignore_closed_output():
         if as_json:
             print_json(comparison.document)
         else:

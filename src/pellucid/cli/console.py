@@ -258,16 +258,16 @@ def unique_renamings(renamed: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return pairs
 
 
-def read_selection(
+def selection_parameters(
     renamed: tuple[tuple[str, str], ...],
     map_file: str | None,
     concepts: list[str] | None,
     ignore_concepts: list[str] | None,
 ) -> dict[str, Any]:
     """The values of SELECTION_OPTIONS as parameters of the Python functions."""
-    from pellucid.ingest.map_file import read_map_file
+    from pellucid.ingest.map_file import load_map_file
 
-    pairs = {**(read_map_file(map_file) if map_file else {}), **unique_renamings(renamed)}
+    pairs = {**(load_map_file(map_file) if map_file else {}), **unique_renamings(renamed)}
     return {"rename": pairs or None, "concepts": concepts, "ignore_concepts": ignore_concepts}
 
 

@@ -26,7 +26,7 @@ from pellucid.cli.console import (
     print_json,
     print_notes,
     print_table,
-    read_selection,
+    selection_parameters,
     spinner,
 )
 from pellucid.core.tables import SPLITS, Kind, Split
@@ -102,7 +102,7 @@ def add_command(
             boxes,
             columns,
             separator,
-            **read_selection(**selection),
+            **selection_parameters(**selection),
         )
     print_notes(notes)
     last_source = target_view.manifest.sources[-1]
@@ -196,7 +196,7 @@ def predictions_command(
                 format_name,
                 columns=columns,
                 replace=replace,
-                **read_selection(renamed, map_file, concepts, ignore_concepts),
+                **selection_parameters(renamed, map_file, concepts, ignore_concepts),
                 **overrides,
             )
         )
@@ -273,7 +273,7 @@ def doctor_command(
         "separator": separator,
     }
     with spinner(f"Examining {', '.join(sources)}"):
-        selection = read_selection(renamed, map_file, concepts, ignore_concepts)
+        selection = selection_parameters(renamed, map_file, concepts, ignore_concepts)
         predicting = {"columns": prediction_columns, **selection, **overrides}
         diagnosis = examine(sources, adding, predicting)
     if as_json:

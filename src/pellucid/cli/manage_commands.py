@@ -37,7 +37,7 @@ def list_command(workspace: str | None, as_json: bool) -> None:
     if workspace is None and not Path(WORKSPACE_MANIFEST).is_file():
         list_workspaces(as_json)
         return
-    summaries = read_summaries(workspace or ".")
+    summaries = load_summaries(workspace or ".")
     if as_json:
         print_json({"views": [asdict(summary) for summary in summaries]})
         return
@@ -47,7 +47,7 @@ def list_command(workspace: str | None, as_json: bool) -> None:
         click.echo("No views yet. Add one: pellucid add WORKSPACE VIEW SOURCE", err=True)
 
 
-def read_summaries(workspace: str) -> list[ViewOverview]:
+def load_summaries(workspace: str) -> list[ViewOverview]:
     import pellucid
     from pellucid.project.overview import describe_view
     from pellucid.storage.errors import WorkspaceMissingError
@@ -65,7 +65,7 @@ def list_workspaces(as_json: bool) -> None:
     folders = sorted(path.parent.name for path in Path().glob(f"*/{WORKSPACE_MANIFEST}"))
     if as_json:
         documents = [
-            {"workspace": folder, "views": [asdict(s) for s in read_summaries(folder)]}
+            {"workspace": folder, "views": [asdict(s) for s in load_summaries(folder)]}
             for folder in folders
         ]
         print_json({"workspaces": documents})
@@ -112,7 +112,7 @@ def info_command(workspace: str, view: str | None, version: str | None, as_json:
 
     opened = pellucid.open(workspace)
     if view is None:
-        summaries = read_summaries(workspace)
+        summaries = load_summaries(workspace)
         record: dict[str, Any] = {
             "workspace": opened.location,
             "views": [asdict(summary) for summary in summaries],

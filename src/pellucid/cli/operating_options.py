@@ -69,10 +69,10 @@ class PointOptions:
     def results(self, version: Version, concept: str | None = None) -> Results:
         """The version's results at this point. concept: the one that a threshold without a concept
         is for; None for all."""
-        from pellucid.ingest.threshold_file import read_threshold_file
+        from pellucid.ingest.threshold_file import load_threshold_file
 
         results = version.results(self.corrected, iou=self.iou)
-        chosen = read_threshold_file(self.thresholds_file) if self.thresholds_file else {}
+        chosen = load_threshold_file(self.thresholds_file) if self.thresholds_file else {}
         chosen |= {name: value for name, value in self.thresholds if name is not None}
         common = [value for name, value in self.thresholds if name is None]
         if self.objective is not None and set(chosen) >= set(results.threshold_table()):

@@ -19,7 +19,7 @@ from pellucid.cli.console import (
     SERVER_OPTIONS,
     columns_option,
     print_notes,
-    read_selection,
+    selection_parameters,
     spinner,
     validate_workspace,
 )
@@ -188,7 +188,7 @@ def open_command(
                 separator,
                 prediction_columns,
                 annotation_boxes,
-                **read_selection(renamed, map_file, concepts, ignore_concepts),
+                **selection_parameters(renamed, map_file, concepts, ignore_concepts),
                 **overrides,
             )
         print_notes(notes)

@@ -32,14 +32,14 @@ from pellucid.distributed.histogram_thresholds import (
 from pellucid.distributed.job import batch_file_name, shard_file_name
 from pellucid.distributed.plan import Plan, make_plan
 from pellucid.distributed.sharding import concat_steps, plan_score_batches
-from pellucid.distributed.stored_shapes import read_shapes
+from pellucid.distributed.stored_shapes import load_shapes
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, fallback_threshold
 from pellucid.storage.column_file import ColumnFile, ConcatColumnFiles, list_existing, remove_folder
 from pellucid.storage.files import refresh_mirror
 from pellucid.storage.manifests import VersionManifest
-from pellucid.storage.mapped_columns import read_mapped, write_mapped
+from pellucid.storage.mapped_columns import load_mapped, write_mapped
 from pellucid.storage.parquet import (
     THRESHOLD_COLUMNS,
     build_thresholds,
@@ -302,7 +302,7 @@ class EvaluationRun:
         blocks = [
             block
             for _, block in self.engine.run_tasks(
-                tasks.read_candidate_bins,
+                tasks.load_candidate_bins,
                 self.plan.job,
                 [tasks.BinRequest(request, candidates) for request in requests],
             )
@@ -351,7 +351,7 @@ def assemble_evaluation(
         scratch / "assembled",
         {column_name: ConcatColumnFiles(column_files, column_name) for column_name in column_names},
     )
-    mapped_columns = read_mapped(scratch / "assembled")
+    mapped_columns = load_mapped(scratch / "assembled")
     assert mapped_columns is not None
     predictions = Predictions(
         **{
@@ -364,7 +364,7 @@ def assemble_evaluation(
     )
     if has_boxes:
         predictions = predictions.replace(
-            **read_shapes(plan.job.predictions, "order", predictions.order)
+            **load_shapes(plan.job.predictions, "order", predictions.order)
         )
     state, partner = mapped_columns["state"], mapped_columns["partner"]
     matched_by, same_concept_prediction = (
@@ -375,7 +375,7 @@ def assemble_evaluation(
     best_overlap_steps = None
     if has_boxes:
         shard_steps = [
-            tasks.read_shard_steps(ColumnFile(plan.job.file_path(shard_file_name(shard))))
+            tasks.load_shard_steps(ColumnFile(plan.job.file_path(shard_file_name(shard))))
             for shard in range(plan.job.shard_count)
         ]
         best_overlap_steps = concat_steps(shard_steps, len(annotations))

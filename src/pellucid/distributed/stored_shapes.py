@@ -27,7 +27,7 @@ def shape_column_names(location: str) -> list[str]:
     return [name for name in names if name in shapes or name.startswith(KEYPOINT_COLUMN)]
 
 
-def read_shapes(
+def load_shapes(
     location: str, key: str, keys: Any, images: tuple[int, int] | None = None
 ) -> dict[str, Any]:
     """The columns of shapes of the rows with these keys, in their order.

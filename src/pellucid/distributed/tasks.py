@@ -34,7 +34,7 @@ from pellucid.distributed.sharding import (
     merge_runs,
     select_countable,
 )
-from pellucid.distributed.stored_shapes import ROW_NUMBER, read_shapes
+from pellucid.distributed.stored_shapes import ROW_NUMBER, load_shapes
 from pellucid.evaluation.evaluation import VALIDATION
 from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.sorting import counting_sort
@@ -94,7 +94,7 @@ def match_images(job: Job, request: MatchRequest) -> str:
         f"AND file_row_number < {end_image}",
     )
     annotation_columns, prediction_columns = (
-        read_shard_rows(job, request, table_name) for table_name in ("annotations", "predictions")
+        load_shard_rows(job, request, table_name) for table_name in ("annotations", "predictions")
     )
     annotation_rows = annotation_columns.pop("row")
     annotations = Annotations(**{"box": None, "area": None, **annotation_columns})
@@ -102,10 +102,10 @@ def match_images(job: Job, request: MatchRequest) -> str:
     if job.has_shapes:
         edges = (first_image, end_image)
         annotations = annotations.replace(
-            **read_shapes(job.annotations, ROW_NUMBER, annotation_rows, edges)
+            **load_shapes(job.annotations, ROW_NUMBER, annotation_rows, edges)
         )
         predictions = predictions.replace(
-            **read_shapes(job.predictions, "order", predictions.order, edges)
+            **load_shapes(job.predictions, "order", predictions.order, edges)
         )
     shard = Shard(
         first_image, images["split"], images["stated"], annotations, annotation_rows, predictions
@@ -131,7 +131,7 @@ def match_images(job: Job, request: MatchRequest) -> str:
     return shard_file_name(request.shard)
 
 
-def read_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[str, Any]:
+def load_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[str, Any]:
     pieces = []
     for table_part in request.table_parts:
         if table_part.table_name != table_name:
@@ -187,7 +187,7 @@ def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
     }
 
 
-def read_shard_steps(column_file: ColumnFile) -> tuple[Int32Array, BestOverlapSteps]:
+def load_shard_steps(column_file: ColumnFile) -> tuple[Int32Array, BestOverlapSteps]:
     step_columns = column_file.read(
         ["rows", *(f"staircase.{step_field}" for step_field in ("start", "score", "iou"))]
     )
@@ -207,7 +207,7 @@ class RunRange:
     score_bins: ScoreBins
 
 
-def read_score_block(job: Job, run_range: RunRange) -> tuple[Float64Array, ScoreBlock]:
+def load_score_block(job: Job, run_range: RunRange) -> tuple[Float64Array, ScoreBlock]:
     """All scores of the runs, and the block of countable predictions."""
     column_file = ColumnFile(job.file_path(shard_file_name(run_range.shard)))
     start = column_file.read(["start"], run_range.first_run, run_range.end_run + 1)["start"]
@@ -219,7 +219,7 @@ def read_score_block(job: Job, run_range: RunRange) -> tuple[Float64Array, Score
 def count_run_bins(job: Job, run_range: RunRange) -> tuple[Int64Array, BinCounts]:
     """The first pass over runs that do not fit in memory: counts per bin of all predictions, and
     of the countable ones."""
-    score, block = read_score_block(job, run_range)
+    score, block = load_score_block(job, run_range)
     return np.bincount(
         run_range.score_bins.bin_indices(score), minlength=run_range.score_bins.bin_count
     ), count_bins(run_range.score_bins, block)
@@ -231,12 +231,12 @@ class BinRequest:
     candidates: Any
 
 
-def read_candidate_bins(job: Job, request: BinRequest) -> ScoreBlock:
+def load_candidate_bins(job: Job, request: BinRequest) -> ScoreBlock:
     """The second pass: the countable predictions in the candidate bins."""
     return select_bins(
         request.run_range.score_bins,
         request.candidates,
-        read_score_block(job, request.run_range)[1],
+        load_score_block(job, request.run_range)[1],
     )
 
 

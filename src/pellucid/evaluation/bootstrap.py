@@ -185,7 +185,7 @@ def objective_interval(
     score_count = len(scores[0])
     if not score_count:
         return None
-    sampler = binned_replicates if score_count > MAX_UNBINNED else image_replicates
+    sampler = bin_replicates if score_count > MAX_UNBINNED else image_replicates
     draw = sampler(evaluation, concepts, scores, objective)
     rng = np.random.default_rng(seed)
     replicates = np.array([draw(rng) for _ in range(resamples)])
@@ -208,7 +208,7 @@ def matchable_rows(evaluation: Evaluation, concepts: Sequence[int]) -> Int64Arra
     )
 
 
-def binned_replicates(
+def bin_replicates(
     evaluation: Evaluation, concepts: Sequence[int], scores: ConceptScores, objective: Objective
 ) -> Replicate:
     """Poisson counts of the bins of scores, for many items."""

@@ -26,7 +26,7 @@ from pellucid.core.tables import (
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.greedy_native import group_by_run, native_shapes
 from pellucid.evaluation.greedy_numpy import assign_greedily, overlapping_pairs
-from pellucid.evaluation.matching import unverified_predictions
+from pellucid.evaluation.matching import find_unverified
 from pellucid.evaluation.object_keypoints import takes_one
 from pellucid.evaluation.sorting import sort_runs_by_score
 
@@ -255,7 +255,7 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
             )
         )
 
-    _native.run_parallel(tally_span, _native.balanced_spans(inputs.concept_starts))
+    _native.run_parallel(tally_span, _native.balance_spans(inputs.concept_starts))
     return tally
 
 
@@ -295,7 +295,7 @@ def drop_unverified(
 ) -> tuple[Annotations, Predictions, Int64Array]:
     """As in LVIS: drop unverified predictions and negative annotations. concept_starts: the first
     prediction of each concept."""
-    is_unverified = unverified_predictions(
+    is_unverified = find_unverified(
         len(concept_starts) - 1, images, annotations, predictions, unannotated_concepts
     )
     if is_unverified.any():

@@ -157,7 +157,7 @@ def match_boxes_native(
         _native.check_memory(step_handle)
         return int(step_handle)
 
-    spans = _native.balanced_spans(run_starts)
+    spans = _native.balance_spans(run_starts)
     step_handles = _native.run_parallel(match_span, spans)
     overlap_steps = gather_overlap_steps(step_handles, spans, run_annotations, top_steps)
     return Matching(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pellucid.core.keypoints import VISIBLE
 from pellucid.core.masks import Masks, decode_counts
 from pellucid.core.tables import Float64Array, Predictions
-from pellucid.evaluation.object_keypoints import SIGMA, VISIBILITY, linked_points, split_points
+from pellucid.evaluation.object_keypoints import SIGMA, VISIBILITY, link_points, split_points
 from pellucid.evaluation.similarity import Located
 
 Point = tuple[int, int]
@@ -43,7 +43,7 @@ def keypoint_path(points: Float64Array, objects: Located, row: int) -> str:
     places = [f"{short_number(x)} {short_number(y)}" for x, y in points[:, :2].tolist()]
     lines = [
         f"M{places[first]}L{places[second]}"
-        for first, second in linked_points(points)
+        for first, second in link_points(points)
         if is_drawn[first] and is_drawn[second]
     ]
     half, double = short_number(size), short_number(2 * size)
@@ -153,7 +153,7 @@ def ring_path(ring: list[Point]) -> str:
     return f"M{ring[0][0]} {ring[0][1]}{''.join(parts)}z"
 
 
-def joined_polygon(masks: Masks, row: int) -> list[float]:
+def join_polygons(masks: Masks, row: int) -> list[float]:
     """One polygon `x, y, x, y, ...` that covers the pixels of a mask; empty for an empty one.
 
     Its rings are joined by lines that are walked there and back, which cover nothing where a

@@ -75,7 +75,7 @@ def polygon_counts(polygon: Sequence[float], height: int, width: int) -> list[in
     is_middle = (np.floor(crossed) == crossed) & (crossed >= 0) & (crossed <= width - 1)
     first_row = np.ceil(np.clip((row[is_middle] + 0.5) / SUBPIXELS - 0.5, 0, height))
     edges = np.sort(crossed[is_middle].astype(np.int64) * height + first_row.astype(np.int64))
-    return toggled_counts(edges, height * width)
+    return toggle_counts(edges, height * width)
 
 
 def walk_edges(grid: Int64Array) -> tuple[Int64Array, Int64Array]:
@@ -98,7 +98,7 @@ def walk_edges(grid: Int64Array) -> tuple[Int64Array, Int64Array]:
     return np.concatenate(columns), np.concatenate(rows)
 
 
-def toggled_counts(edges: Int64Array, pixels: int) -> list[int]:
+def toggle_counts(edges: Int64Array, pixels: int) -> list[int]:
     """Run lengths when background and object change at each of the sorted pixels; two changes at
     the same pixel cancel out."""
     pixel, change_count = np.unique(edges, return_counts=True)

@@ -57,9 +57,7 @@ def match_predictions(
             )
         matching.state[
             (matching.state == WRONG)
-            & unverified_predictions(
-                concept_count, images, annotations, predictions, unannotated_concepts
-            )
+            & find_unverified(concept_count, images, annotations, predictions, unannotated_concepts)
         ] = IGNORED
         return matching
     same_concept_annotation, same_concept_prediction = pair_same_concept(
@@ -80,7 +78,7 @@ def match_predictions(
     )
 
 
-def unverified_predictions(
+def find_unverified(
     concept_count: int,
     images: Images,
     annotations: Annotations,

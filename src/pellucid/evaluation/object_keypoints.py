@@ -59,7 +59,7 @@ def encode_links(skeleton: Skeleton, point_count: int) -> Float64Array:
     return links
 
 
-def linked_points(points: Float64Array) -> list[tuple[int, int]]:
+def link_points(points: Float64Array) -> list[tuple[int, int]]:
     """The lines between the points of one object. points: float64 (points, 5)."""
     return [
         (first, first + step + 1)

@@ -197,7 +197,7 @@ def binary_search(
     return low
 
 
-def merged_page(
+def merge_page(
     runs: SortedRuns, split: int, run_lengths: Int64Array, offset: int, limit: int
 ) -> Int64Array:
     """Rows `offset` to `offset + limit` of the first `run_lengths[c]` rows of every run, merged.

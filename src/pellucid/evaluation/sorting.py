@@ -86,4 +86,4 @@ def sort_runs_by_score(
             )
         )
 
-    _native.run_parallel(sort_span, _native.balanced_spans(run_starts))
+    _native.run_parallel(sort_span, _native.balance_spans(run_starts))

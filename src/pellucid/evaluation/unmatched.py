@@ -158,7 +158,7 @@ def best_overlaps(
     )
 
 
-def unmatched_runs(
+def build_unmatched_runs(
     evaluation: EvaluatedAnnotations,
     optimal_index: UnmatchedIndex,
     split: int,

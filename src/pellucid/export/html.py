@@ -140,7 +140,7 @@ def is_exported_page(path: Path) -> bool:
         return False
 
 
-def opened_workspace(version: Version) -> Workspace:
+def open_workspace_of(version: Version) -> Workspace:
     workspace = version.view.workspace
     assert isinstance(workspace, Workspace)
     return workspace
@@ -157,7 +157,7 @@ class PageCollector:
         self.split = split
         self.items = items
         self.against = against
-        self.app = create_app(opened_workspace(version), CropCache())
+        self.app = create_app(open_workspace_of(version), CropCache())
         self.version_url = self.build_version_url(version.name)
 
     def build_version_url(self, version_name: str) -> str:

@@ -33,10 +33,10 @@ from pellucid.formats.registry import (
     check_format_name,
     matches_source,
 )
-from pellucid.formats.source_errors import convert_os_errors, describe_content, renamed_errors
+from pellucid.formats.source_errors import convert_os_errors, describe_content, rename_errors
 from pellucid.formats.split_files import (
     DATA_SUFFIXES,
-    read_split_files,
+    parse_split_files,
     split_files,
     with_file_split,
 )
@@ -44,7 +44,7 @@ from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.annotation_table import (
     explain_annotation_columns,
     has_annotation_columns,
-    read_annotation_table,
+    parse_annotation_table,
 )
 from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
 from pellucid.formats.tabular.reader import open_memory_table
@@ -54,7 +54,7 @@ OWN_FILES = ("coco", "voc", "yolo", "labelme", "createml", "cvat", "via", "label
 """Formats whose files are of no other format."""
 
 
-def read_annotations(
+def parse_annotations(
     source: Any, format: str | None = None, options: ReadOptions = NO_OPTIONS
 ) -> ParsedAnnotations:
     """Read images and annotations from a path or from columns in dataframes.
@@ -63,10 +63,10 @@ def read_annotations(
     """
     with convert_os_errors(source):
         if not isinstance(source, str | Path):
-            annotations = read_memory_annotations(source, options)
+            annotations = parse_memory_annotations(source, options)
         else:
             with download(source) as local_path, decompress(local_path) as plain_path:
-                annotations = read_annotation_file(plain_path, format, options)
+                annotations = parse_annotation_file(plain_path, format, options)
             if plain_path != local_path:
                 annotations = with_source(annotations, plain_path, local_path)
             if is_remote(str(source)):
@@ -100,22 +100,22 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
     return f"{source_url.rstrip('/')}/{relative_folder}".removesuffix("/.")
 
 
-def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
+def parse_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
     if memory_documents.is_annotation_document(source):
         with memory_documents.as_file(source) as path:
             return replace(
-                read_annotation_file(path, coco.NAME, options), path=memory_documents.NAME
+                parse_annotation_file(path, coco.NAME, options), path=memory_documents.NAME
             )
     if hugging_face_memory.is_dataset(source) or hugging_face_memory.is_dataset_dict(source):
         return hugging_face_memory.read(source, options)
     if memory_documents.are_records(source):
-        with renamed_errors(), memory_documents.as_json_file(source) as path:
-            records = read_annotation_file(path, None, options)
+        with rename_errors(), memory_documents.as_json_file(source) as path:
+            records = parse_annotation_file(path, None, options)
             return replace(records, path=memory_documents.RECORDS_NAME)
     table_reader = open_memory_table(dataframes.table_columns(source))
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
-    annotations = read_annotation_table(table_reader, options)
+    annotations = parse_annotation_table(table_reader, options)
     masks, texts = dataframes.detection_masks(source), dataframes.detection_outlines(source)
     if masks is not None:
         texts = [encode_mask(masks, row) for row in range(len(masks))]
@@ -140,7 +140,7 @@ def unread_split_notes(annotations: ParsedAnnotations) -> list[Note]:
     return [Note("unread_split", message, len(folders))]
 
 
-def read_annotation_file(
+def parse_annotation_file(
     source: str | Path, format: str | None, options: ReadOptions
 ) -> ParsedAnnotations:
     probe = probe_source(source)
@@ -161,7 +161,7 @@ def read_annotation_file(
         None,
     )
     if reader is None and probe.is_dir and format is None:
-        return read_annotation_folder(probe, options)
+        return parse_annotation_folder(probe, options)
     if reader is None:
         reject_unsupported_format(probe)
         table.explain_mismatch(probe, options, are_predictions=False)
@@ -214,10 +214,10 @@ def other_format_notes(folder: Probe, chosen: AnnotationFormat) -> list[Note]:
     return [Note("other_format", message, len(others))]
 
 
-def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
+def parse_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Read the only recognised annotation file at the top level of a folder, or one per split."""
     file_probes = [
-        Probe(folder.path / file_name, folder.read_head(file_name))
+        Probe(folder.path / file_name, folder.load_head(file_name))
         for file_name in folder.file_names
         if "/" not in file_name and not is_image_file(file_name)
     ]
@@ -250,7 +250,7 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
         if reader.matches(file_probe)
     ]
     if split_matches:
-        return read_split_files(folder, split_matches, options)
+        return parse_split_files(folder, split_matches, options)
     raise UnrecognizedFormatError(
         folder.path, "annotations", describe_content(folder), ANNOTATION_FORMATS
     )

@@ -45,7 +45,7 @@ from pellucid.formats.mask_arrays import encode_mask_arrays
 BoxCoordinates = tuple[float, float, float, float]
 
 
-def skipped_notes(
+def note_skipped(
     shapes: Mapping[str, int], image_count: int, dropped_count: int, keys: Mapping[str, int]
 ) -> list[Note]:
     """Notes on annotations and keys that were not read. dropped_count: other annotations of the
@@ -413,7 +413,7 @@ class DatasetBuilder:
             if key[0] not in self._skipped_images
         }
         dropped_count += tag_count - len(self._tags)
-        self.notes += skipped_notes(
+        self.notes += note_skipped(
             self._skipped_shapes, len(self._skipped_images), dropped_count, self._unread_keys
         )
 

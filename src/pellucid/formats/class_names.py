@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pellucid.formats.parsing import read_lines
+from pellucid.formats.parsing import load_lines
 
 NUMBERED_LINE = re.compile(r"(\d+)[\s,;:=]+(\S.*)")
 
 
-def read_class_names(path: Path) -> list[str]:
+def parse_class_names(path: Path) -> list[str]:
     """The names in the order of their numbers. Lines may state the number: `0 cat`."""
-    lines = [line for _, line in read_lines(path)]
+    lines = [line for _, line in load_lines(path)]
     matches = [NUMBERED_LINE.fullmatch(line) for line in lines]
     numbers = [int(match[1]) for match in matches if match]
     if numbers and numbers in (list(range(len(lines))), list(range(1, len(lines) + 1))):

@@ -14,7 +14,7 @@ from pellucid.core.masks import Masks, create_masks, encode_counts
 MAX_PIXELS = 1 << 28
 
 
-def read_instance_map(path: Path) -> NDArray[np.int32]:
+def parse_instance_map(path: Path) -> NDArray[np.int32]:
     """The pixel values, int32 (height, width): palette indices or numbers of up to 16 bits; of
     colours, their indices in the palette of Pascal VOC, -1 for others.
 

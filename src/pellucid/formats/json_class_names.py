@@ -42,7 +42,7 @@ class ClassNames:
     name_by_number: Mapping[str, str]
 
 
-def stated_class_names(document: Any) -> ClassNames | None:
+def find_class_names(document: Any) -> ClassNames | None:
     """The names that a document states beside its records, None if it states none."""
     if not isinstance(document, Mapping):
         return None
@@ -89,7 +89,7 @@ def with_class_names(
     Raises:
         InvalidRecordError: a number has no name.
     """
-    stated = stated_class_names(document)
+    stated = find_class_names(document)
     fields = [] if stated is None else number_fields(rows)
     if stated is None or not fields:
         return list(rows), []
@@ -101,7 +101,7 @@ def with_class_names(
                 continue
             names = [stated.name_by_number.get(str(number)) for number in numbers_of(row[field])]
             if None in names:
-                raise unnamed_class_error(path, stated, field, row[field])
+                raise class_name_error(path, stated, field, row[field])
             named[-1][field] = cell(names) if is_number_list(row[field]) else names[0]
     first = min(map(int, stated.name_by_number))
     message = f"numbers in {summarize_names(fields)} named by '{stated.key}', from {first}"
@@ -136,9 +136,7 @@ def compact_name(field: str) -> str:
     return "label" if name.marker and name.rest in MARKED_CONCEPT_NAMES else name.rest
 
 
-def unnamed_class_error(
-    path: Path, stated: ClassNames, field: str, number: Any
-) -> InvalidRecordError:
+def class_name_error(path: Path, stated: ClassNames, field: str, number: Any) -> InvalidRecordError:
     names = summarize_names(list(stated.name_by_number.values()))
     return InvalidRecordError(
         path,

@@ -17,7 +17,7 @@ import msgspec
 from pellucid.core.errors import MalformedFileError, format_count, summarize_names
 from pellucid.formats.dataset import parse_split
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import parse_json, read_lines, read_utf8
+from pellucid.formats.parsing import decode_utf8, load_lines, parse_json
 from pellucid.formats.probe import HEAD_BYTES
 from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
 
@@ -67,13 +67,13 @@ def is_json_lines(head: str) -> bool:
     return True
 
 
-def read_document(path: Path, head: str) -> Any:
+def parse_document(path: Path, head: str) -> Any:
     """The decoded file; of JSON lines, a list of all of them."""
     is_first_cut = head.startswith("{") and len(head) >= HEAD_BYTES and "\n" not in head.strip()
     if not is_json_lines(head) and not (is_first_cut and has_second_line(path)):
         return parse_json(path, Any, "predictions")
     documents = []
-    for line_number, line in read_lines(path):
+    for line_number, line in load_lines(path):
         try:
             documents.append(msgspec.json.decode(line))
         except msgspec.DecodeError as error:
@@ -86,7 +86,7 @@ def reject_repeated_images(path: Path, document: Any) -> None:
     a reader keeps the last of its values alone."""
     if not isinstance(document, Mapping) or not any(map(is_image_file, document)):
         return
-    keys = json.loads(read_utf8(path), object_pairs_hook=lambda pairs: [key for key, _ in pairs])
+    keys = json.loads(decode_utf8(path), object_pairs_hook=lambda pairs: [key for key, _ in pairs])
     repeated = [key for key, count in Counter(keys).items() if count > 1]
     if repeated:
         raise MalformedFileError(
@@ -109,7 +109,7 @@ def document_rows(document: Any) -> Iterator[Row]:
         if names_concepts(document):
             yield from concept_rows(document)
             return
-        listed = listed_records(document)
+        listed = find_record_list(document)
         entries = image_entries(document)
         if listed is not None and image_key(document) is None:
             yield from document_rows(listed)
@@ -247,7 +247,7 @@ def is_failure(row: Row, key: str) -> bool:
 def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     """The rows of a record: one, or one per object if it lists them."""
     record = with_plain_lists(record)
-    objects = listed_records(record)
+    objects = find_record_list(record)
     parallel = {} if objects is not None else parallel_lists(record)
     name = image_key(record)
     image = {} if name is None else {name: record[name]}
@@ -292,7 +292,7 @@ def image_key(record: Mapping[str, Any]) -> str | None:
     return next((named[name] for name in names if name in named), None)
 
 
-def listed_records(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
+def find_record_list(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
     """The list of records under a known key, None if there is none."""
     return next((record[key] for key in LIST_KEYS if is_record_list(record.get(key))), None)
 
@@ -338,7 +338,7 @@ def flat_fields(record: Mapping[str, Any]) -> Row:
     for key, value in record.items():
         if not isinstance(value, Mapping):
             fields[singular(key) if key in BOX_KEYS else key] = cell(value)
-        elif scores := nested_scores(value):
+        elif scores := score_row(value):
             fields |= scores
         elif is_score_key(key) or key in UNINFORMATIVE_KEYS or are_flags(record, key):
             fields |= {name: cell(item) for name, item in value.items()}
@@ -361,7 +361,7 @@ UNINFORMATIVE_KEYS = ("top1", "top_1", "best", "result")
 """Names of nested objects that say nothing of their fields."""
 
 
-def nested_scores(value: Mapping[str, Any]) -> Row:
+def score_row(value: Mapping[str, Any]) -> Row:
     """The score of each concept of `{"cat": {"confidence": 0.9}, ...}`; none of other objects."""
     scores = {
         name: next((number for key, number in item.items() if is_score_key(key)), None)

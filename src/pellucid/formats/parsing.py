@@ -25,7 +25,7 @@ NOT_A_NUMBER = re.compile(rb"[\[:,]\s*-?(NaN|Infinity)\s*[\],}]")
 def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
     """expected_type: a msgspec type; format_name: for messages."""
     try:
-        return msgspec.json.decode(read_utf8(path), type=expected_type)
+        return msgspec.json.decode(decode_utf8(path), type=expected_type)
     except msgspec.ValidationError as error:
         raise MalformedFileError(
             path,
@@ -37,7 +37,7 @@ def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
             f"truncated after byte {size:,}"
             if "truncated" in str(error)
             else "holds NaN or Infinity, which JSON does not have: write null instead"
-            if NOT_A_NUMBER.search(read_utf8(path))
+            if NOT_A_NUMBER.search(decode_utf8(path))
             else f"invalid JSON: {error}"
         )
         raise MalformedFileError(path, problem) from error
@@ -45,7 +45,7 @@ def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
         raise MalformedFileError(path, f"nested too deeply for {format_name}") from error
 
 
-def read_utf8(path: Path) -> bytes:
+def decode_utf8(path: Path) -> bytes:
     """The bytes of a text file as UTF-8, without a byte order mark. UTF-16 is recognised by its
     mark.
 
@@ -123,7 +123,7 @@ def parse_number(raw_number: Any, path: object, location: str, field_name: str) 
     return number
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def load_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number, stripped line) of every non-empty line."""
     try:
         content = check_file_size(path, MAX_TEXT_BYTES).read_text(encoding="utf-8-sig")

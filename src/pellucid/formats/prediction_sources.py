@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.core.tables import string_column
 from pellucid.formats import memory_documents
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.compressed_files import decompress
 from pellucid.formats.dataset import ParsedPredictions
 from pellucid.formats.download import download
@@ -33,16 +33,16 @@ from pellucid.formats.registry import (
     check_format_name,
     matches_source,
 )
-from pellucid.formats.source_errors import convert_os_errors, describe_content, renamed_errors
+from pellucid.formats.source_errors import convert_os_errors, describe_content, rename_errors
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
 from pellucid.formats.tabular.prediction_table import (
     explain_prediction_columns,
     has_prediction_columns,
-    read_prediction_table,
+    parse_prediction_table,
 )
 from pellucid.formats.tabular.reader import open_memory_table
-from pellucid.formats.unscored import read_unscored
+from pellucid.formats.unscored import parse_unscored
 from pellucid.formats.unsupported import reject_unsupported_format
 
 
@@ -56,12 +56,14 @@ def read_predictions(source: Any, format: str | None, options: ReadOptions) -> P
         if isinstance(source, ParsedPredictions):
             predictions = source
         elif not options.has_scores:
-            predictions = read_unscored(source, format, options, read_annotations, read_predictions)
+            predictions = parse_unscored(
+                source, format, options, parse_annotations, read_predictions
+            )
         elif not isinstance(source, str | Path):
-            predictions = read_memory_predictions(source, options)
+            predictions = parse_memory_predictions(source, options)
         else:
             with download(source) as local_path, decompress(local_path) as plain_path:
-                predictions = read_prediction_file(plain_path, format, options)
+                predictions = parse_prediction_file(plain_path, format, options)
             if plain_path != Path(source):
                 predictions = replace(predictions, path=str(source))
     if kind == "detection" and predictions.box is None:
@@ -71,20 +73,20 @@ def read_predictions(source: Any, format: str | None, options: ReadOptions) -> P
     return predictions
 
 
-def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
+def parse_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
     if memory_documents.is_result_list(source):
         with memory_documents.as_file(source) as path:
             return replace(
-                read_prediction_file(path, coco_results.NAME, options), path=memory_documents.NAME
+                parse_prediction_file(path, coco_results.NAME, options), path=memory_documents.NAME
             )
     if memory_documents.are_records(source):
-        with renamed_errors(), memory_documents.as_json_file(source) as path:
-            records = read_prediction_file(path, None, options)
+        with rename_errors(), memory_documents.as_json_file(source) as path:
+            records = parse_prediction_file(path, None, options)
             return replace(records, path=memory_documents.RECORDS_NAME)
     table_reader = open_memory_table(dataframes.table_columns(source))
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)
-    predictions = read_prediction_table(table_reader, options)
+    predictions = parse_prediction_table(table_reader, options)
     masks, outlines = dataframes.detection_masks(source), dataframes.detection_outlines(source)
     if masks is not None:
         return replace(predictions, mask=masks)
@@ -93,7 +95,7 @@ def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredicti
     return predictions
 
 
-def read_prediction_file(
+def parse_prediction_file(
     source: str | Path, format: str | None, options: ReadOptions
 ) -> ParsedPredictions:
     probe = probe_source(source)

@@ -64,12 +64,12 @@ class Probe:
         step = max(1, len(file_names) // MAX_SAMPLED_FILES)
         return file_names[::step][:MAX_SAMPLED_FILES]
 
-    def read_head(self, file_name: str) -> str:
+    def load_head(self, file_name: str) -> str:
         """The beginning of a file in the folder."""
-        return read_head(self.path / file_name)
+        return load_head(self.path / file_name)
 
 
-def read_head(path: Path) -> str:
+def load_head(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     encoding = "utf-16" if head[:2] in UTF16_MARKS else "utf-8-sig"
@@ -86,7 +86,7 @@ def probe_source(source: str | Path) -> Probe:
     if path.is_dir():
         next(path.iterdir(), None)  # raises OSError now if it is not readable
         return Probe(path, "")
-    head = read_head(path)
+    head = load_head(path)
     if not head.strip():
         raise EmptyFileError(path, "data")
     return Probe(path, head)

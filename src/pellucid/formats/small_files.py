@@ -13,7 +13,7 @@ from pellucid.formats.parsing import UTF16_MARKS
 MAX_BYTES = 16 << 20
 
 
-def read_small_text(path: str | Path) -> str:
+def load_small_text(path: str | Path) -> str:
     """The text of a UTF-8 or UTF-16 file. Raises MalformedFileError, FileTooLargeError."""
     data = check_file_size(Path(path), MAX_BYTES).read_bytes()
     encoding = "utf-16" if data[:2] in UTF16_MARKS else "utf-8-sig"

@@ -26,7 +26,7 @@ def convert_os_errors(source: Any) -> Iterator[None]:
 
 
 @contextmanager
-def renamed_errors() -> Iterator[None]:
+def rename_errors() -> Iterator[None]:
     """Messages about the temporary file of records are about the records."""
     try:
         yield

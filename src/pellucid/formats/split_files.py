@@ -30,10 +30,10 @@ def split_files(folder: Probe) -> list[Probe]:
     ]
     if len(file_names) > MAX_SPLIT_FILES:
         return []
-    return [Probe(folder.path / file_name, folder.read_head(file_name)) for file_name in file_names]
+    return [Probe(folder.path / file_name, folder.load_head(file_name)) for file_name in file_names]
 
 
-def read_split_files(
+def parse_split_files(
     folder: Probe, matches: Sequence[tuple[Probe, AnnotationFormat]], options: ReadOptions
 ) -> ParsedAnnotations:
     """Merge the annotation files of several splits. Image paths are relative to each file's folder.

@@ -31,30 +31,30 @@ ReadAnnotations = Callable[[Any, str | None, ReadOptions], ParsedAnnotations]
 ReadPredictions = Callable[[Any, str | None, ReadOptions], ParsedPredictions]
 
 
-def read_unscored(
+def parse_unscored(
     source: Any,
     format: str | None,
     options: ReadOptions,
-    read_annotations: ReadAnnotations,
+    parse_annotations: ReadAnnotations,
     read_scored: ReadPredictions,
 ) -> ParsedPredictions:
     """The objects, tags or classes that a source states, with NO_SCORE for each.
 
-    read_annotations, read_scored: the readers of sources of both kinds.
+    parse_annotations, read_scored: the readers of sources of both kinds.
     """
     if isinstance(source, str | Path) and "://" not in str(source) and format is None:
         probe = probe_source(source)
         if coco_results.matches(probe):
             records: list[dict[str, Any]] = parse_json(Path(source), list[Any], "COCO results")
-            parsed = read_results(records, options, read_scored)
+            parsed = parse_results(records, options, read_scored)
             return replace(parsed, path=str(source))
         if yolo_predictions.matches_predictions(probe) and not has_settings(Path(source)):
             return without_scores(yolo_predictions.read_predictions(probe, options))
         if label_studio.matches_predictions(probe) and not label_studio.has_annotations(probe):
             return without_scores(label_studio.read_predictions(probe, options))
     if memory_documents.is_result_list(source):
-        return read_results(source, options, read_scored)
-    return stated_predictions(read_annotations(source, format, options))
+        return parse_results(source, options, read_scored)
+    return as_predictions(parse_annotations(source, format, options))
 
 
 def has_settings(folder: Path) -> bool:
@@ -62,7 +62,7 @@ def has_settings(folder: Path) -> bool:
     return any(folder.glob("*.y*ml"))
 
 
-def read_results(
+def parse_results(
     records: list[dict[str, Any]], options: ReadOptions, read_scored: ReadPredictions
 ) -> ParsedPredictions:
     """COCO results, with or without scores."""
@@ -77,7 +77,7 @@ def without_scores(parsed: ParsedPredictions) -> ParsedPredictions:
     return replace(parsed, score=np.full(len(parsed.score), NO_SCORE), alternative=None)
 
 
-def stated_predictions(stated: ParsedAnnotations) -> ParsedPredictions:
+def as_predictions(stated: ParsedAnnotations) -> ParsedPredictions:
     """What annotations state, as predictions. Ignored regions and absent concepts are left out; an
     annotated image with nothing on it is one on which nothing was predicted."""
     table = stated.annotations
@@ -107,14 +107,14 @@ def stated_predictions(stated: ParsedAnnotations) -> ParsedPredictions:
         "annotation",
         notes,
         box_shapes=stated.box_shapes,
-        mask=encoded_masks(encoded) if any(encoded) else None,
+        mask=encode_masks(encoded) if any(encoded) else None,
         outline=polygon_texts(shapes),
         outline_unit=stated.unit,
-        keypoints=stated_points(outlines),
+        keypoints=find_points(outlines),
     )
 
 
-def encoded_masks(shapes: list[dict[str, Any] | None]) -> Any:
+def encode_masks(shapes: list[dict[str, Any] | None]) -> Any:
     sizes = [(0, 0) if shape is None else shape["size"] for shape in shapes]
     height, width = np.array(sizes, np.int32).T.copy()
     return create_masks(
@@ -134,7 +134,7 @@ def polygon_texts(shapes: list[Shape]) -> StringArray | None:
     return string_column(texts) if any(texts) else None
 
 
-def stated_points(outlines: StringArray | None) -> Float64Array | None:
+def find_points(outlines: StringArray | None) -> Float64Array | None:
     """float64 (n, 3 * points), NaN where an object has none; None if none has any."""
     stated = [parse_keypoints(outline) for outline in ([] if outlines is None else outlines)]
     width = max((len(points.keypoints) for points in stated if points), default=0)

@@ -51,14 +51,14 @@ def is_listed_coco(probe: Probe) -> bool:
 
 def head_matcher(*markers: str) -> Callable[[Probe], bool]:
     return lambda probe: any(
-        all(marker in head for marker in markers) for head in read_file_heads(probe)
+        all(marker in head for marker in markers) for head in load_file_heads(probe)
     )
 
 
-def read_file_heads(probe: Probe) -> list[str]:
+def load_file_heads(probe: Probe) -> list[str]:
     return (
         [
-            probe.read_head(file_name)
+            probe.load_head(file_name)
             for file_name in probe.sample_with_suffix(".json", ".txt", ".csv")
         ]
         if probe.is_dir
@@ -67,18 +67,18 @@ def read_file_heads(probe: Probe) -> list[str]:
 
 
 def is_pixel_table(probe: Probe) -> bool:
-    return any(re.match(r"\d{1,3}(,\d{1,3}){40,}", head) for head in read_file_heads(probe))
+    return any(re.match(r"\d{1,3}(,\d{1,3}){40,}", head) for head in load_file_heads(probe))
 
 
 def is_icdar(probe: Probe) -> bool:
     icdar_line = re.compile(r'(\d+[, ]){4,}.*"|\S+\.(png|jpg), "')
-    return any(icdar_line.match(head) for head in read_file_heads(probe) if head[:1] not in "{[<")
+    return any(icdar_line.match(head) for head in load_file_heads(probe) if head[:1] not in "{[<")
 
 
 def is_yolo_without_names(probe: Probe) -> bool:
     label_files = probe.sample_with_suffix(".txt")
     return bool(label_files) and all(
-        re.match(r"\d+( -?[\d.]+){4,}\s", probe.read_head(label_file) + "\n")
+        re.match(r"\d+( -?[\d.]+){4,}\s", probe.load_head(label_file) + "\n")
         for label_file in label_files
     )
 
@@ -88,7 +88,7 @@ def numbers_matcher(line_pattern: str) -> Callable[[Probe], bool]:
     pattern = re.compile(rf"({line_pattern})(\n({line_pattern}))*", re.A)
 
     def matches(probe: Probe) -> bool:
-        heads = read_file_heads(probe)
+        heads = load_file_heads(probe)
         # the last line of a head may be cut off
         return bool(heads) and all(
             pattern.fullmatch("\n".join(head.splitlines()[:3])) for head in heads
@@ -110,7 +110,7 @@ def is_voc_image_set(probe: Probe) -> bool:
     """Whether each file states for each image whether one concept is in it."""
     image_sets = [name for name in probe.file_names if IMAGE_SET_NAME.search(name)]
     return bool(image_sets) and all(
-        re.match(r"\S+ +-?[01]\s", probe.read_head(name)) for name in image_sets
+        re.match(r"\S+ +-?[01]\s", probe.load_head(name)) for name in image_sets
     )
 
 

@@ -62,7 +62,7 @@ def resize_region(image: Image.Image, region: Region | None, size: int) -> Image
     scale = min(1.0, size / max(region_width, region_height))
     image.draft("RGB", (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
     # Memory: the stored image is cropped and scaled down first, and only then turned.
-    x_min, y_min, x_max, y_max = stored_region(
+    x_min, y_min, x_max, y_max = to_stored_region(
         (left / width, top / height, (left + region_width) / width, (top + region_height) / height),
         orientation,
     )
@@ -95,7 +95,7 @@ TRANSPOSITIONS = {
 Corners = tuple[float, float, float, float]
 
 
-def stored_region(displayed: Corners, orientation: int) -> Corners:
+def to_stored_region(displayed: Corners, orientation: int) -> Corners:
     """Where a region of the displayed image lies in the stored one. Left, top, right and bottom as
     fractions of the image."""
     left, top, right, bottom = displayed

@@ -62,12 +62,12 @@ class EmbeddingModel:
             raise EmbeddingModelError(self.path, f"has several inputs ({names})", remedy)
         self._input = image_input.name
         self._dtype = self._input_type(image_input.type)
-        self._is_channels_last, self.size = self._read_shape(image_input.shape, size)
+        self._is_channels_last, self.size = self._load_shape(image_input.shape, size)
         batch = image_input.shape[0]
         self._batch = batch if isinstance(batch, int) else MAX_BATCH
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self.mean = self._read_normalization("mean", metadata, mean)
-        self.std = self._read_normalization("std", metadata, std)
+        self.mean = self._load_normalization("mean", metadata, mean)
+        self.std = self._load_normalization("std", metadata, std)
 
     @property
     def key(self) -> str:
@@ -82,7 +82,7 @@ class EmbeddingModel:
             raise EmbeddingModelError(self.path, problem, "Export a model that takes floats.")
         return INPUT_TYPES[type_name]
 
-    def _read_shape(self, shape: Sequence[Any], size: int | None) -> tuple[bool, int]:
+    def _load_shape(self, shape: Sequence[Any], size: int | None) -> tuple[bool, int]:
         """Whether channels come last, and the side of the input."""
         if len(shape) != 4 or CHANNELS not in (shape[1], shape[3]):
             remedy = "Export a model that takes images of three channels."
@@ -99,7 +99,7 @@ class EmbeddingModel:
             raise EmbeddingModelError(self.path, problem, "Specify --size, such as --size 224.")
         return is_channels_last, side
 
-    def _read_normalization(
+    def _load_normalization(
         self, name: str, metadata: dict[str, str], given: Sequence[float] | None
     ) -> Float32Array:
         stated = metadata.get(name)

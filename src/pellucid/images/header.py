@@ -14,7 +14,7 @@ PNG_SIGNATURE_BYTES = 8
 MAX_EXIF_BYTES = 1 << 20
 
 
-def read_exif(image: Image.Image) -> Image.Exif:
+def parse_exif(image: Image.Image) -> Image.Exif:
     """The EXIF block. Pillow decodes a whole PNG in search of one behind the pixels; its chunks
     are walked instead."""
     from PIL import Image
@@ -44,10 +44,10 @@ def find_png_chunk(file: Any, wanted: bytes) -> bytes | None:
         file.seek(position)
 
 
-def read_orientation_tag(image: Image.Image) -> int:
+def parse_orientation_tag(image: Image.Image) -> int:
     """The EXIF orientation; 1 if it is missing or cannot be read."""
     try:
-        tag = read_exif(image).get(EXIF_ORIENTATION)
+        tag = parse_exif(image).get(EXIF_ORIENTATION)
     except Exception:  # Pillow raises arbitrary exceptions on corrupt metadata
         return 1
     return tag if isinstance(tag, int) else 1
@@ -56,4 +56,4 @@ def read_orientation_tag(image: Image.Image) -> int:
 def remaining_orientation(image: Image.Image) -> int:
     """The orientation in which the pixels are still to be turned: Pillow itself turns TIFF, whose
     size is the displayed one from the start."""
-    return 1 if image.format == "TIFF" else read_orientation_tag(image)
+    return 1 if image.format == "TIFF" else parse_orientation_tag(image)

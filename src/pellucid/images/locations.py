@@ -10,7 +10,7 @@ from typing import IO, cast
 
 from pellucid.core.files import open_regular
 from pellucid.core.urls import is_remote, reject_credentials
-from pellucid.images.parquet_images import parquet_location, read_parquet_image
+from pellucid.images.parquet_images import load_parquet_image, parquet_location
 
 FOLDER_SEPARATOR = "/./"
 """Separates a local folder from the relative path, as in rsync: links must not lead outside
@@ -77,5 +77,5 @@ def open_image(location: str, follow_links: bool = False) -> AbstractContextMana
     if not follow_links and is_external_link(location):
         raise ExternalLinkError(f"Link to a file outside its folder: {location}")
     if table_and_row := parquet_location(location):
-        return BytesIO(read_parquet_image(*table_and_row))
+        return BytesIO(load_parquet_image(*table_and_row))
     return open_regular(Path(location))

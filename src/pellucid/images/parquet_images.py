@@ -44,7 +44,7 @@ def find_image_columns(column_types: dict[str, str]) -> list[str]:
     return sorted(columns, key=lambda column: column not in IMAGE_COLUMNS)
 
 
-def read_parquet_image(table_path: Path, row_number: int) -> bytes:
+def load_parquet_image(table_path: Path, row_number: int) -> bytes:
     """The bytes of one image; raises OSError."""
     columns = find_image_columns(parquet_column_types(table_path))
     if not columns:

@@ -25,7 +25,7 @@ from pellucid.images.descriptors import (
     compute_descriptor,
     expand_box,
 )
-from pellucid.images.header import SWAPPED_ORIENTATIONS, read_exif, remaining_orientation
+from pellucid.images.header import SWAPPED_ORIENTATIONS, parse_exif, remaining_orientation
 
 IMAGE_STATISTICS = ("brightness", "contrast", "saturation", "blur", "noise")
 COLOUR_NAMES = (
@@ -77,14 +77,14 @@ class ImageMeasurements:
     taken: str = ""
 
 
-def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurements:
+def load_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurements:
     """boxes: left, top, width, height in displayed pixels. All NaN if the image cannot be read."""
     try:
         with open_with_pillow(location) as source_image:
             camera, taken = camera_and_time(source_image)
             is_sideways = remaining_orientation(source_image) in SWAPPED_ORIENTATIONS
             full_size = source_image.size[::-1] if is_sideways else source_image.size
-            image = measured_thumbnail(source_image)
+            image = make_thumbnail(source_image)
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return unknown_measurements(len(boxes) + 1)
     scale = image.width / max(1, full_size[0])
@@ -111,7 +111,7 @@ def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurem
     )
 
 
-def measured_thumbnail(image: Any) -> Any:
+def make_thumbnail(image: Any) -> Any:
     """The whole image, upright and in RGB, at most MAX_MEASURED_SIDE per side."""
     from PIL import Image, ImageOps
 
@@ -133,7 +133,7 @@ def unknown_measurements(region_count: int) -> ImageMeasurements:
 
 def camera_and_time(image: Any) -> tuple[str, str]:
     """Camera and time from EXIF."""
-    exif = read_exif(image)
+    exif = parse_exif(image)
     timestamp = str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "")
     day, _, time = timestamp.partition(" ")
     is_valid_date = len(day) == 10 and day[:4].isdigit() and day[:4] > "0000"

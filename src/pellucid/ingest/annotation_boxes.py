@@ -113,7 +113,7 @@ def reject_percent(
     )
     if not (90 < largest.max() <= 100.5 and annotations.box.min() >= 0):
         return
-    sizes = known_sizes(images, folders, annotations)
+    sizes = find_sizes(images, folders, annotations)
     sizes = sizes[(sizes > 0).all(axis=1)]
     if not len(sizes) or np.median(sizes, axis=0).min() < MIN_SIZE_BEYOND_PERCENT:
         return
@@ -151,7 +151,7 @@ def choose_shape(
     raw = annotations.box
     sizes = np.ones((len(annotations), 2))
     if unit == "pixels":
-        sizes = known_sizes(images, folders, annotations)
+        sizes = find_sizes(images, folders, annotations)
     plausible = plausible_shapes(shapes, raw, sizes)
     default = shapes.default
     has_sizes = bool((sizes > 0).any())
@@ -201,7 +201,7 @@ def plausible_shapes(shapes: BoxShapes, raw: Float64Array, sizes: Float64Array) 
     return plausible
 
 
-def known_sizes(images: Images, folders: Sequence[str], annotations: Annotations) -> Float64Array:
+def find_sizes(images: Images, folders: Sequence[str], annotations: Annotations) -> Float64Array:
     """Width and height of each annotation's image, 0 where unknown; read from some image files
     where the source states none."""
     width, height = images.width.astype(float), images.height.astype(float)
@@ -259,7 +259,7 @@ def check_stated(
     assert annotations.box is not None
     sizes = np.ones((len(annotations), 2))
     if source.unit == "pixels":
-        sizes = known_sizes(images, folders, annotations)
+        sizes = find_sizes(images, folders, annotations)
     low, high = corner_points("xywh", annotations.box)
     is_known = (sizes > 0).all(axis=1)
     share = inside_share(low, high, sizes)

@@ -225,7 +225,7 @@ def without_same_readings(
         key=lambda each: each[0][1].is_resized or overlaps[each[0]] < PLAIN_OVERLAP * best,
     )
     for each in plain_first:
-        boxes = sampled_boxes(each[0], variants, image_refs, images)
+        boxes = sample_boxes(each[0], variants, image_refs, images)
         limits = [
             EQUAL_BOXES if variant[1].is_resized == each[0][1].is_resized else SAME_BOXES
             for variant, _ in kept
@@ -237,7 +237,7 @@ def without_same_readings(
     return [*kept, *(each for each in ranked if each[0] not in overlaps)]
 
 
-def sampled_boxes(
+def sample_boxes(
     variant: Variant,
     variants: Sequence[ParsedPredictions],
     image_refs: Interpretation,
@@ -304,7 +304,7 @@ def infer_open_shape(
         if shape not in CORNER_SHAPES or (source.box[:, 2:] >= source.box[:, :2]).all()
     ]
     if len(candidates) > 1:
-        candidates += scaled_candidates(candidates, source, image_refs, images, annotations)
+        candidates += scale_candidates(candidates, source, image_refs, images, annotations)
     names = [candidate.name for candidate in candidates]
     if len(candidates) == 1:
         chosen, evidence = candidates[0], "the numbers allow no other meaning"
@@ -337,7 +337,7 @@ def infer_open_shape(
     ]
 
 
-def scaled_candidates(
+def scale_candidates(
     candidates: Sequence[BoxFormat],
     source: ParsedPredictions,
     image_refs: Interpretation,

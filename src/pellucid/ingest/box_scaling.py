@@ -140,14 +140,14 @@ def fill_image_sizes(
     Raises:
         ImageSizeRequiredError: an image is not there, or cannot be read.
     """
-    images = read_image_sizes(images, image_rows, folders)
+    images = parse_image_sizes(images, image_rows, folders)
     unknown = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
     if len(unknown):
         raise ImageSizeRequiredError(path, images.path[unknown[0]], reason)
     return images
 
 
-def read_image_sizes(images: Images, image_rows: Int64Array, folders: Sequence[str]) -> Images:
+def parse_image_sizes(images: Images, image_rows: Int64Array, folders: Sequence[str]) -> Images:
     """The images with the sizes of those at `image_rows`, as far as their files tell them."""
     image_rows = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
     if not len(image_rows):

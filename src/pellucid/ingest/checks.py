@@ -14,7 +14,7 @@ from pellucid.evaluation.greedy_numpy import overlapping_pairs
 from pellucid.formats.dataset import Note
 from pellucid.images.duplicates import exact_duplicates, near_duplicates
 from pellucid.images.locations import join_location
-from pellucid.images.sizes import read_orientations
+from pellucid.images.sizes import load_orientations
 
 IMAGE_SAMPLE_SIZE, ADDED_SAMPLE_SIZE = 500, 100
 """Number of images whose actual size is checked, by the doctor and whenever some are added."""
@@ -54,7 +54,7 @@ def sample_files(images: Images, folders: Sequence[str], limit: int) -> SampledF
     if len(rows) > limit:
         rows = rows[np.linspace(0, len(rows) - 1, limit).astype(int)]
     sampled = SampledFiles(len(rows), [], [], [])
-    found = read_orientations(image_locations(images, list(folders), rows))
+    found = load_orientations(image_locations(images, list(folders), rows))
     for row, (orientation, size) in zip(rows.tolist(), found, strict=True):
         path = str(images.path[row])
         declared = int(images.width[row]), int(images.height[row])

@@ -15,7 +15,7 @@ from pellucid.evaluation.coco_metrics import (
     image_id_ranks,
 )
 from pellucid.evaluation.sorting import counting_sort, sort_runs_by_score
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.prediction_sources import read_predictions
@@ -47,7 +47,7 @@ def evaluate_coco(
     """
     with ThreadPoolExecutor(2) as pool:
         options = create_read_options("detection", images)
-        annotation_future = pool.submit(read_annotations, annotations, None, options)
+        annotation_future = pool.submit(parse_annotations, annotations, None, options)
         prediction_future = pool.submit(read_predictions, predictions, None, options)
         source = annotation_future.result()
     if source.kind != "detection":

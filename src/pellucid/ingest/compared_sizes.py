@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.core.tables import Images
 from pellucid.formats.dataset import ParsedPredictions
 from pellucid.ingest.box_agreement import most_confident_rows
-from pellucid.ingest.box_scaling import read_image_sizes
+from pellucid.ingest.box_scaling import parse_image_sizes
 from pellucid.ingest.references import Interpretation
 
 MAX_SIZES_READ = 300
@@ -32,4 +32,4 @@ def with_compared_sizes(
     distinct_rows = image_rows[np.sort(first_places)].astype(np.int64)
     if source.unit != "fractions":
         distinct_rows = distinct_rows[:MAX_SIZES_READ]
-    return read_image_sizes(images, distinct_rows, folders)
+    return parse_image_sizes(images, distinct_rows, folders)

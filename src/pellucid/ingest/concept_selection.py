@@ -143,7 +143,7 @@ def take_names(names: Sequence[str], is_taken: BoolArray) -> list[str]:
     return [name for name, taken in zip(names, is_taken, strict=True) if taken]
 
 
-def renamed_positions(
+def rename_positions(
     path: str,
     keys: Sequence[str],
     positions: Int32Array,

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array
 from pellucid.formats.dataset import BoxShape
 from pellucid.formats.errors import BoxFormatRequiredError
-from pellucid.images.sizes import read_orientations
+from pellucid.images.sizes import load_orientations
 from pellucid.ingest.checks import image_locations
 
 MIN_OUTSIDE_SHARE, MIN_OUTSIDE = 0.03, 3
@@ -51,7 +51,7 @@ def are_images_turned(rows: Int32Array, images: Images, folders: Sequence[str]) 
     """Whether EXIF turns one of the first images of these rows."""
     rows = rows[images.root[rows] >= 0][:MAX_IMAGES_READ]
     locations = image_locations(images, list(folders), rows)
-    return any(orientation >= 5 for orientation, _ in read_orientations(locations))
+    return any(orientation >= 5 for orientation, _ in load_orientations(locations))
 
 
 def exchange_axes(numbers: Float64Array) -> Float64Array:

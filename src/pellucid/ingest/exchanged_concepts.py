@@ -22,7 +22,7 @@ MIN_OTHER_SHARE, MAX_OWN_SHARE = 0.8, 0.1
 """Of these boxes, the share that overlaps the other concept, and their own, if exchanged."""
 
 
-def exchanged_concepts(
+def find_exchanges(
     agreement: BoxAgreement, image_refs: Interpretation, concept_refs: Interpretation
 ) -> dict[int, int]:
     """Concept as read → concept of the annotations, of those that are exchanged among each other.

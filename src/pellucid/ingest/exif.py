@@ -18,7 +18,7 @@ from pellucid.core.tables import (
 )
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
-from pellucid.images.sizes import read_orientations
+from pellucid.images.sizes import load_orientations
 from pellucid.ingest.box_formats import overlap_share
 from pellucid.ingest.checks import image_locations
 
@@ -77,16 +77,16 @@ def find_rotated_images(images: Images, folders: Sequence[str]) -> RotatedImages
     count = min(limit, len(rows))
     sample = rows[np.linspace(0, len(rows) - 1, count).astype(int)] if count else rows
     has_rotation = any(
-        code in TRANSPOSED_ORIENTATIONS for code, _ in read_exif_facts(images, folders, sample)
+        code in TRANSPOSED_ORIENTATIONS for code, _ in load_exif_facts(images, folders, sample)
     )
     rows = rows if has_rotation else rows[:0]
-    return transposed_images(rows, read_exif_facts(images, folders, rows))
+    return find_transposed_images(rows, load_exif_facts(images, folders, rows))
 
 
-def transposed_images(
+def find_transposed_images(
     rows: Int64Array, facts: Sequence[tuple[int, tuple[int, int]]]
 ) -> RotatedImages:
-    """Of these images, those with a transposing orientation. facts: see read_exif_facts."""
+    """Of these images, those with a transposing orientation. facts: see load_exif_facts."""
     chosen = [
         (row, code, size)
         for row, (code, size) in zip(rows.tolist(), facts, strict=True)
@@ -126,7 +126,7 @@ def rotate_stored_annotations(
     examples = summarize_names(images.path[stored.rows])
     text = f"{choice.message}: their boxes were rotated ({examples})"
     notes.append(Note("annotated_as_stored", text, len(stored.rows), "info"))
-    notes += lost_outline_notes(annotations, stored)
+    notes += note_lost_outlines(annotations, stored)
     images = swap_sizes(images, stored.rows[(images.width[stored.rows] > 0)])
     return images, rotate_annotations(annotations, stored), notes, [inference]
 
@@ -167,7 +167,7 @@ def choose_stored(images: Images, annotations: Annotations, rotated: RotatedImag
     return StoredChoice(is_stored, misdeclared, message, notes)
 
 
-def lost_outline_notes(annotations: Annotations, stored: RotatedImages) -> list[Note]:
+def note_lost_outlines(annotations: Annotations, stored: RotatedImages) -> list[Note]:
     """A note on the outlines of images annotated as stored, which are left out."""
     if annotations.outline is None:
         return []
@@ -217,11 +217,11 @@ def rotate_annotations(annotations: Annotations, stored: RotatedImages) -> Annot
     return annotations.replace(box=box, outline=outline)
 
 
-def read_exif_facts(
+def load_exif_facts(
     images: Images, folders: Sequence[str], image_rows: Int64Array
 ) -> list[tuple[int, tuple[int, int]]]:
     """EXIF orientation (1 if absent) and displayed size of each image."""
-    return read_orientations(image_locations(images, list(folders), image_rows))
+    return load_orientations(image_locations(images, list(folders), image_rows))
 
 
 def rotate_stored_predictions(
@@ -267,4 +267,4 @@ def find_predicted_rotations(
     """Of the images of the keys, those with a transposing EXIF orientation."""
     rows = np.unique(image_index[image_index >= 0]).astype(np.int64)
     rows = rows[images.root[rows] >= 0]
-    return transposed_images(rows, read_exif_facts(images, folders, rows))
+    return find_transposed_images(rows, load_exif_facts(images, folders, rows))

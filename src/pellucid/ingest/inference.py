@@ -25,7 +25,7 @@ from pellucid.ingest.box_inference import infer_box_format
 from pellucid.ingest.compared_sizes import with_compared_sizes
 from pellucid.ingest.errors import AmbiguousInterpretationError, ConceptNumberingError
 from pellucid.ingest.exchanged_axes import are_images_turned
-from pellucid.ingest.exchanged_concepts import exchanged_concepts
+from pellucid.ingest.exchanged_concepts import find_exchanges
 from pellucid.ingest.joint_readings import Evidence, JointReading, reject_joint_reading
 from pellucid.ingest.references import (
     Interpretation,
@@ -102,7 +102,7 @@ def resolve_references(
     image_choice, tried = choose_image_refs(source, image_candidates, overrides.image_ids)
     concept_candidates = concept_interpretations(source, concepts)
     concept_choice = choose_concept_refs(source, concept_candidates, overrides.concept_ids)
-    source, agreement, box_inferences = read_boxes(evidence, image_choice.refs, overrides.boxes)
+    source, agreement, box_inferences = parse_boxes(evidence, image_choice.refs, overrides.boxes)
     if agreement is not None and not overrides.image_ids:
         share = agreement.share(image_choice.refs, concept_choice.refs)
         if share * BETTER_RATIO <= 1:  # a candidate can be better
@@ -110,7 +110,7 @@ def resolve_references(
         compared = compare_image_refs(agreement, image_choice, concept_choice.refs, tried)
         if compared is not image_choice:  # boxes of other images may have another format
             image_choice = compared
-            source, agreement, box_inferences = read_boxes(
+            source, agreement, box_inferences = parse_boxes(
                 evidence, image_choice.refs, overrides.boxes
             )
     if agreement is not None:
@@ -138,7 +138,7 @@ def resolve_references(
         *other_folder_notes(as_written.image_keys, image_choice.refs, images),
         *box_notes(box_inferences),
         *concept_choice.notes,
-        *folded_name_notes(source.concept_keys, concept_choice.refs, concepts),
+        *note_folded_names(source.concept_keys, concept_choice.refs, concepts),
     ]
     return ResolvedReferences(
         source,
@@ -149,7 +149,7 @@ def resolve_references(
     )
 
 
-def folded_name_notes(
+def note_folded_names(
     keys: Sequence[str], concept_refs: Interpretation, concepts: Sequence[Concept]
 ) -> list[Note]:
     """A note on names that are read as those of the version in another spelling."""
@@ -187,7 +187,7 @@ def other_folder_notes(
     return [Note("other_folder", message, len(others))]
 
 
-def read_boxes(
+def parse_boxes(
     evidence: Evidence, image_refs: Interpretation, forced_format: str | None
 ) -> tuple[ParsedPredictions, BoxAgreement | None, list[Inference]]:
     """The source with its boxes converted, with one reading of the images, and what to compare
@@ -398,7 +398,7 @@ def check_exchanged(
     concepts: Sequence[Concept],
 ) -> list[Note]:
     """A warning if concepts are exchanged. Raises ConceptNumberingError if numbers name them."""
-    other = exchanged_concepts(agreement, image_refs, concept_refs)
+    other = find_exchanges(agreement, image_refs, concept_refs)
     if not other:
         return []
     keys = agreement.source.concept_keys

@@ -6,27 +6,27 @@ import csv
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
-from pellucid.formats.small_files import parse_small_json, read_small_text
+from pellucid.formats.small_files import load_small_text, parse_small_json
 
 
-def read_map_file(path: str | Path) -> dict[str, str]:
+def load_map_file(path: str | Path) -> dict[str, str]:
     """The new name of each concept: a JSON object, or CSV with two columns (a header `from,to` is
     skipped).
 
     Raises:
         MalformedFileError: it is neither, or renames a concept twice.
     """
-    text = read_small_text(path)
+    text = load_small_text(path)
     if text.lstrip().startswith("{"):
         document = parse_small_json(path, text)
         if not all(isinstance(name, str) for name in document.values()):
             raise MalformedFileError(path, 'expected an object of strings, {"FROM": "TO"}')
         renamed: dict[str, str] = document
         return renamed
-    return read_csv_map(path, text)
+    return parse_csv_map(path, text)
 
 
-def read_csv_map(path: str | Path, text: str) -> dict[str, str]:
+def parse_csv_map(path: str | Path, text: str) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for line, cells in enumerate(csv.reader(text.splitlines()), 1):
         names = [cell.strip() for cell in cells]

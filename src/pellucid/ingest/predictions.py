@@ -53,8 +53,8 @@ from pellucid.ingest.prediction_notes import (
 from pellucid.ingest.references import (
     Interpretation,
     image_interpretations,
+    note_unmatched_images,
     reject_ambiguous,
-    unmatched_image_notes,
 )
 from pellucid.ingest.shape_units import settle_shape_unit
 from pellucid.ingest.unannotated_concepts import settle_concepts
@@ -129,7 +129,7 @@ def import_predictions(
     is_selected = (image_refs.positions >= 0) & is_candidate[image_refs.positions]
     notes = [
         *resolved.notes,
-        *unmatched_image_notes(source, image_refs, images),
+        *note_unmatched_images(source, image_refs, images),
         *settled.notes,
         *other_split_notes(source, image_refs.positions, is_selected),
     ]
@@ -157,7 +157,7 @@ def import_predictions(
         first_order,
         overrides.geometry,
     )
-    notes += [*replaced_notes(covered.replaced_images), *compared.notes]
+    notes += [*note_replaced(covered.replaced_images), *compared.notes]
     notes += check_predictions(source.path, compared, [c.name for c in settled.concepts])
     predictions, complement_notes = complement_scores(compared.predictions, version)
     notes += [*complement_notes, *absent_score_notes(predictions, covered.coverage, version)]
@@ -371,7 +371,7 @@ def file_splits(
     return splits
 
 
-def replaced_notes(images: Int64Array) -> list[Note]:
+def note_replaced(images: Int64Array) -> list[Note]:
     if not len(images):
         return []
     message = f"earlier predictions of {format_count(len(images), 'image')} were replaced"

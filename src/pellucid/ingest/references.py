@@ -19,7 +19,7 @@ import numpy as np
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import BoolArray, Images, Int32Array, Int64Array
 from pellucid.formats.dataset import Note, ParsedPredictions, normalize_text
-from pellucid.formats.tabular.wide_scores import shared_prefix, shared_suffix
+from pellucid.formats.tabular.wide_scores import common_prefix, common_suffix
 from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
 from pellucid.ingest.image_names import fold_text
 from pellucid.storage.manifests import Concept
@@ -100,7 +100,7 @@ def fold_stem(path: str) -> str:
     return fold_text(file_stem(path))
 
 
-def composed_path(path: str) -> str:
+def compose_path(path: str) -> str:
     """The path in Unicode's composed form (NFC)."""
     return unicodedata.normalize("NFC", strip_dot_slash(path))
 
@@ -128,10 +128,10 @@ def image_interpretations(
     if not is_stem and all(key.isdecimal() for key in keys):
         by_id = rows_by_id(images, candidate_rows)
         for first in (0, 1):
-            yield numbered_images(keys, by_id, first)
+            yield number_images(keys, by_id, first)
         if (by_id != candidate_rows).any():
             for first in (0, 1):
-                by_path = numbered_images(keys, candidate_rows, first)
+                by_path = number_images(keys, candidate_rows, first)
                 yield replace(by_path, name=f"{by_path.name} by path")
         number_scheme = ("number in file name", named(images, number_in_name), number_key)
         by_number = interpret_keys(number_scheme, keys, candidate_rows)
@@ -194,7 +194,7 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
         ("file stem", named(images, file_stem), base_name),
         ("file stem", named(images, file_stem), file_stem),
         ("file stem without leading zeros", named(images, numeric_stem), strip_dot_slash),
-        ("path in Unicode NFC", named(images, composed_path), composed_path),
+        ("path in Unicode NFC", named(images, compose_path), compose_path),
         ("path, ignoring case", named(images, fold_path), fold_path),
         ("file name, ignoring case", named(images, fold_base), fold_base),
         ("file stem, ignoring case", named(images, fold_stem), fold_stem),
@@ -211,7 +211,7 @@ def rows_by_id(images: Images, candidate_rows: Int64Array) -> Int64Array:
     return candidate_rows[np.array(order, np.int64)]
 
 
-def numbered_images(keys: Sequence[str], candidate_rows: Int64Array, first: int) -> Interpretation:
+def number_images(keys: Sequence[str], candidate_rows: Int64Array, first: int) -> Interpretation:
     """Keys that count the candidate images in their order, from `first`, as a data loader does."""
     row_by_key = {str(place + first): row for place, row in enumerate(candidate_rows.tolist())}
     positions = np.array([row_by_key.get(key, UNKNOWN) for key in keys], np.int32)
@@ -306,7 +306,7 @@ def concept_interpretations(
         return [
             name_based,
             folded,
-            *affixed_interpretations(keys, names),
+            *strip_affixes(keys, names),
             *(positional if are_numbers else []),
         ]
     id_pairs = [
@@ -338,9 +338,9 @@ def positional_interpretations(keys: Sequence[str], names: Sequence[str]) -> lis
     ]
 
 
-def affixed_interpretations(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:
+def strip_affixes(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:
     """Names of columns that begin or end alike: `p_fox`, `fox_score`."""
-    prefix, suffix = shared_prefix(keys, names), shared_suffix(keys, names)
+    prefix, suffix = common_prefix(keys, names), common_suffix(keys, names)
     after_prefix = [key.removeprefix(prefix) for key in keys]
     before_suffix = [key.removesuffix(suffix) for key in keys]
     rows = range(len(names))
@@ -420,7 +420,7 @@ def reject_ambiguous(
         )
 
 
-def unmatched_image_notes(
+def note_unmatched_images(
     source: ParsedPredictions, image_refs: Interpretation, images: Images
 ) -> list[Note]:
     """Notes on unresolved image keys, whose predictions are left out. Raises NoMatchesError if

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
-from pellucid.formats.small_files import parse_small_json, read_small_text
+from pellucid.formats.small_files import load_small_text, parse_small_json
 from pellucid.formats.tabular.reader import is_parquet, open_table
 
 EXPECTED = (
@@ -17,7 +17,7 @@ EXPECTED = (
 )
 
 
-def read_threshold_file(path: str | Path) -> dict[str, float]:
+def load_threshold_file(path: str | Path) -> dict[str, float]:
     """The threshold of each concept in the file.
 
     Raises:
@@ -43,7 +43,7 @@ def threshold_entries(path: str | Path) -> Iterator[tuple[str, str, object]]:
     """Where each entry is, its concept and its threshold."""
     if is_parquet(Path(path)):
         return parquet_entries(Path(path))
-    text = read_small_text(path)
+    text = load_small_text(path)
     return json_entries(path, text) if text.lstrip()[:1] in ("[", "{") else csv_entries(path, text)
 
 

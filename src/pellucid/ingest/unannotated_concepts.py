@@ -18,7 +18,7 @@ from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.ingest.concept_selection import (
     ALL_UNANNOTATED,
     ConceptSelection,
-    renamed_positions,
+    rename_positions,
     take_names,
 )
 from pellucid.ingest.errors import (
@@ -67,7 +67,7 @@ def settle_concepts(
     """
     keys, path = source.concept_keys, source.path
     names = [concept.name for concept in version.annotated_concepts]
-    positions = renamed_positions(path, keys, concept_refs.positions, names, selection)
+    positions = rename_positions(path, keys, concept_refs.positions, names, selection)
     if version.kind == "classification" and selection.ignored:
         raise ClassSelectionError(path)
     ignores_all = ALL_UNANNOTATED in selection.ignored
@@ -85,13 +85,13 @@ def settle_concepts(
     ]
     added_names = place_new_concepts(positions, new_concepts, names, version.unannotated)
     concepts = [*version.annotated_concepts, *map(Concept, added_names)]
-    notes = left_out_notes(keys, key_counts * is_left_out)
-    notes += merged_notes(keys, positions, names, selection)
+    notes = note_left_out(keys, key_counts * is_left_out)
+    notes += note_merged(keys, positions, names, selection)
     if version.kind == "classification":
         is_ignored = (positions < 0) & ~is_left_out
         notes += [
-            *added_notes(added_names, names),
-            *ignored_notes(keys, key_counts, is_ignored, names),
+            *note_added(added_names, names),
+            *note_ignored(keys, key_counts, is_ignored, names),
         ]
         return SettledConcepts(concepts, positions, [], notes)
     is_ignored = ~is_left_out & ((positions < 0) | (positions >= len(names)))
@@ -99,7 +99,7 @@ def settle_concepts(
         path, keys, key_counts, is_ignored, names, {*selection.ignored, *left_out_names}
     )
     labels = [left_out_names.get(key, key) for key in keys]
-    notes += ignored_notes(labels, key_counts, is_ignored, names)
+    notes += note_ignored(labels, key_counts, is_ignored, names)
     return SettledConcepts(concepts, positions, added_names, notes)
 
 
@@ -214,7 +214,7 @@ def suggest_names(keys: Sequence[str], names: Sequence[str]) -> list[tuple[str, 
     return [(key, name) for key in keys if (name := closest_name(key, names))]
 
 
-def ignored_notes(
+def note_ignored(
     keys: Sequence[str], key_counts: Int64Array, is_ignored: BoolArray, names: Sequence[str]
 ) -> list[Note]:
     """Note on the predictions of concepts that the annotations lack."""
@@ -230,7 +230,7 @@ def ignored_notes(
     return [Note("concept_unknown", message, prediction_count)]
 
 
-def merged_notes(
+def note_merged(
     keys: Sequence[str], positions: Int32Array, names: Sequence[str], selection: ConceptSelection
 ) -> list[Note]:
     """Note on several concepts of the file that are read as one without having been renamed."""
@@ -249,7 +249,7 @@ def merged_notes(
     ]
 
 
-def added_notes(added: Sequence[str], names: Sequence[str]) -> list[Note]:
+def note_added(added: Sequence[str], names: Sequence[str]) -> list[Note]:
     """Note on classes that only predictions have. names: the annotated ones."""
     if not added:
         return []
@@ -268,7 +268,7 @@ def likely_maps(keys: Sequence[str], names: Sequence[str]) -> str:
     )
 
 
-def left_out_notes(keys: Sequence[str], counts: Int64Array) -> list[Note]:
+def note_left_out(keys: Sequence[str], counts: Int64Array) -> list[Note]:
     """Note on predictions that were left out as chosen. counts: of each key, 0 if imported."""
     left_out = take_names(keys, counts > 0)
     if not left_out:

@@ -120,7 +120,7 @@ class DetectionMetric:
                 "preds, targets and images", "lists of equal length, one entry per image"
             )
         rows = [
-            self._read_image(self._image_count + place, prediction, target)
+            self._parse_image(self._image_count + place, prediction, target)
             for place, (prediction, target) in enumerate(zip(preds, targets, strict=True))
         ]
         for arrays in rows:
@@ -131,41 +131,41 @@ class DetectionMetric:
             [None] * len(rows) if images is None else [str(name) for name in images]
         )
 
-    def _read_image(
+    def _parse_image(
         self, image: int, prediction: Mapping[str, Any], target: Mapping[str, Any]
     ) -> dict[str, Any]:
         predicted_mask = annotated_mask = None
         if self.iou_type == "segm":
-            predicted_mask = read_masks(prediction, "preds", image)
-            annotated_mask = read_masks(target, "targets", image)
+            predicted_mask = parse_masks(prediction, "preds", image)
+            annotated_mask = parse_masks(target, "targets", image)
             if len(predicted_mask) and len(annotated_mask):
                 require_same_size(predicted_mask, annotated_mask, image)
             predicted_box = measure_masks(predicted_mask).box
             annotated_box, annotated_area, _ = measure_masks(annotated_mask)
         else:
-            predicted_box = read_boxes(prediction, "preds", image, self.box_format)
-            annotated_box = read_boxes(target, "targets", image, self.box_format)
+            predicted_box = parse_boxes(prediction, "preds", image, self.box_format)
+            annotated_box = parse_boxes(target, "targets", image, self.box_format)
             annotated_area = annotated_box[:, 2] * annotated_box[:, 3]
         counts = len(predicted_box), len(annotated_box)
-        predicted_label = self._read_labels(prediction, "preds", image, counts[0])
-        annotated_label = self._read_labels(target, "targets", image, counts[1])
-        area = read_array(target, "area", "targets", image, counts[1], np.float64, 0.0)
+        predicted_label = self._parse_labels(prediction, "preds", image, counts[0])
+        annotated_label = self._parse_labels(target, "targets", image, counts[1])
+        area = to_array(target, "area", "targets", image, counts[1], np.float64, 0.0)
         return {
             "predicted_image": np.full(counts[0], image),
             "predicted_label": predicted_label,
             "predicted_box": predicted_box,
-            "score": read_array(prediction, "scores", "preds", image, counts[0], np.float64),
+            "score": to_array(prediction, "scores", "preds", image, counts[0], np.float64),
             "annotated_image": np.full(counts[1], image),
             "annotated_label": annotated_label,
             "annotated_box": annotated_box,
-            "crowd": read_array(target, "iscrowd", "targets", image, counts[1], np.bool_, False),
+            "crowd": to_array(target, "iscrowd", "targets", image, counts[1], np.bool_, False),
             "area": np.where(area == 0, annotated_area, area),
             "predicted_mask": outline_column(predicted_mask, counts[0]),
             "annotated_mask": outline_column(annotated_mask, counts[1]),
         }
 
-    def _read_labels(self, record: Mapping[str, Any], side: str, image: int, count: int) -> Any:
-        labels = read_array(record, "labels", side, image, count, np.int64)
+    def _parse_labels(self, record: Mapping[str, Any], side: str, image: int, count: int) -> Any:
+        labels = to_array(record, "labels", side, image, count, np.int64)
         names = self.class_names
         if names is not None and ((labels < 0) | (labels >= len(names))).any():
             raise InvalidBatchError(
@@ -228,7 +228,7 @@ class DetectionMetric:
             )
         target_version = target_view.start(version)
         target_version.add_predictions(
-            self._parsed_predictions(target_view.manifest.concepts), covered="listed"
+            self._to_predictions(target_view.manifest.concepts), covered="listed"
         )
         return target_version
 
@@ -317,7 +317,7 @@ class DetectionMetric:
             ],
         }
 
-    def _parsed_predictions(self, concepts: Sequence[Concept]) -> ParsedPredictions:
+    def _to_predictions(self, concepts: Sequence[Concept]) -> ParsedPredictions:
         options = create_read_options("detection", concepts=[concept.name for concept in concepts])
         parsed = read_predictions(self._prediction_columns(), None, options)
         masks = self._masks("predicted_mask")
@@ -343,7 +343,7 @@ class DetectionMetric:
         }
 
 
-def read_masks(record: Mapping[str, Any], side: str, image: int) -> Masks:
+def parse_masks(record: Mapping[str, Any], side: str, image: int) -> Masks:
     location = f"{side}[{image}]['masks']"
     if record.get("masks") is None:
         raise InvalidBatchError(location, "an array of shape (n, height, width)")
@@ -371,7 +371,7 @@ def outline_column(masks: Masks | None, count: int) -> Any:
     return string_column(["" if masks is None else encode_mask(masks, row) for row in range(count)])
 
 
-def read_array(
+def to_array(
     record: Mapping[str, Any],
     key: str,
     side: str,
@@ -394,7 +394,7 @@ def read_array(
     return array
 
 
-def read_boxes(
+def parse_boxes(
     record: Mapping[str, Any], side: str, image: int, box_format: BoxFormat
 ) -> Float64Array:
     """float64 (n, 4): left, top, width, height in pixels."""

@@ -142,10 +142,10 @@ class Recorder:
         labels, scores = from_tensor(labels), from_tensor(scores)
         boxes, masks, corners = from_tensor(boxes), from_tensor(masks), from_tensor(corners)
         path, validation = str(image), self._validation
-        encoded = None if masks is None else read_masks(path, masks, len(labels))
-        ends = None if corners is None else read_corners(path, corners, len(labels))
+        encoded = None if masks is None else parse_masks(path, masks, len(labels))
+        ends = None if corners is None else parse_corners(path, corners, len(labels))
         points = (
-            None if keypoints is None else read_points(path, from_tensor(keypoints), len(labels))
+            None if keypoints is None else parse_points(path, from_tensor(keypoints), len(labels))
         )
         if boxes is None and encoded is not None:
             boxes = corners_of(measure_masks(encoded).box)
@@ -195,7 +195,7 @@ class Recorder:
             self.close()
 
 
-def read_masks(image: str, masks: Any, count: int) -> Masks:
+def parse_masks(image: str, masks: Any, count: int) -> Masks:
     expected = f"an array of shape ({count}, height, width)"
     try:
         encoded = encode_mask_arrays(masks)
@@ -206,7 +206,7 @@ def read_masks(image: str, masks: Any, count: int) -> Masks:
     return encoded
 
 
-def read_corners(image: str, corners: Any, count: int) -> Float64Array:
+def parse_corners(image: str, corners: Any, count: int) -> Float64Array:
     points = np.asarray(corners, float)
     if points.size != count * 8:
         expected = f"an array of shape ({count}, 4, 2), not {points.shape}"
@@ -214,7 +214,7 @@ def read_corners(image: str, corners: Any, count: int) -> Float64Array:
     return points.reshape(count, 4, 2)
 
 
-def read_points(image: str, keypoints: Any, count: int) -> Float64Array:
+def parse_points(image: str, keypoints: Any, count: int) -> Float64Array:
     """float64 (n, points, 3); points without a visibility are visible."""
     points = np.asarray(keypoints, float)
     if not count and not points.size:
@@ -238,7 +238,7 @@ def with_shapes(view: View, columns: dict[str, Any], validation: Validation) -> 
         ]
         return replace(parsed, mask=concat_masks(masks))
     if validation.keypoints:
-        return replace(parsed, keypoints=joined_points(validation))
+        return replace(parsed, keypoints=join_points(validation))
     outlines = [
         "" if points is None else msgspec.json.encode([points.ravel().tolist()]).decode()
         for image, predictions in validation.predictions.items()
@@ -247,7 +247,7 @@ def with_shapes(view: View, columns: dict[str, Any], validation: Validation) -> 
     return replace(parsed, outline=string_column(outlines))
 
 
-def joined_points(validation: Validation) -> Float64Array:
+def join_points(validation: Validation) -> Float64Array:
     """float64 (n, 3 * points), NaN where a prediction has fewer points."""
     width = max(points.shape[1] for points in validation.keypoints.values()) * 3
     parts = []

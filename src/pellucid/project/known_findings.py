@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pellucid.storage.files import read_manifest, reject_remote, write_lock, write_manifest
+from pellucid.storage.files import load_manifest, reject_remote, write_lock, write_manifest
 
 KNOWN_FINDINGS = "known_findings.json"
 """In the version's folder."""
@@ -29,10 +29,10 @@ class KnownFindings(msgspec.Struct):
     by_key: dict[str, KnownFinding] = {}
 
 
-def read_known_findings(version_folder: Path) -> dict[str, KnownFinding]:
+def load_known_findings(version_folder: Path) -> dict[str, KnownFinding]:
     """By the finding's key."""
     path = version_folder / KNOWN_FINDINGS
-    return read_manifest(path, KnownFindings).by_key if path.is_file() else {}
+    return load_manifest(path, KnownFindings).by_key if path.is_file() else {}
 
 
 def mark_finding(
@@ -45,7 +45,7 @@ def mark_finding(
     """
     reject_remote(workspace_folder)
     with write_lock(workspace_folder):
-        by_key = read_known_findings(version_folder)
+        by_key = load_known_findings(version_folder)
         by_key.pop(key, None)
         if known:
             when = datetime.now(UTC).isoformat(timespec="seconds")

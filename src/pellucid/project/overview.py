@@ -88,7 +88,7 @@ def describe_version(version: Version, split: Split | None = None) -> VersionOve
     """split: of the figures; None: validation, or the first that the model was run on."""
     manifest = version.latest_manifest
     counts = manifest.counts
-    splits = evaluated_splits(version) if manifest.predictions is not None else []
+    splits = find_evaluated_splits(version) if manifest.predictions is not None else []
     if split is None and splits:
         split = splits[0]
     errors = tp = fp = fn = None
@@ -122,7 +122,7 @@ def describe_version(version: Version, split: Split | None = None) -> VersionOve
     )
 
 
-def evaluated_splits(version: Version) -> list[Split]:
+def find_evaluated_splits(version: Version) -> list[Split]:
     """The splits that the model was run on, validation first."""
     evaluation = version.evaluation
     was_run = evaluation.coverage != NOT_RUN

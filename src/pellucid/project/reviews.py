@@ -358,7 +358,7 @@ class Reviews:
     def release(self, session: str, items: Sequence[ItemRef] | None = None) -> None:
         self._store.release(session, None if items is None else [lease_key(item) for item in items])
 
-    def leased_elsewhere(self, session: str) -> set[str]:
+    def find_leased_elsewhere(self, session: str) -> set[str]:
         """Keys of the items leased by other sessions."""
         return {
             lease.item
@@ -404,7 +404,7 @@ class Reviews:
             else [
                 conflict
                 for decision in saved
-                for conflict in overruled_verdicts(log, decision, last_seen_id)
+                for conflict in find_overruled_verdicts(log, decision, last_seen_id)
             ],
         )
 
@@ -446,7 +446,9 @@ def check_storable(*texts: str) -> None:
             raise InvalidTextError(text)
 
 
-def overruled_verdicts(log: DecisionLog, decision: Decision, last_seen_id: int) -> list[Decision]:
+def find_overruled_verdicts(
+    log: DecisionLog, decision: Decision, last_seen_id: int
+) -> list[Decision]:
     """Verdicts of others on the same item, made before this decision but after the last one its
     reviewer had seen."""
     if decision.action not in VERDICT_ACTIONS:

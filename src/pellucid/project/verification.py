@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pellucid.core.errors import PellucidError
-from pellucid.project.known_findings import KNOWN_FINDINGS, read_known_findings
+from pellucid.project.known_findings import KNOWN_FINDINGS, load_known_findings
 from pellucid.project.version_files import MANIFEST as VERSION_MANIFEST
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.workspace import MANIFEST as WORKSPACE_MANIFEST
 from pellucid.project.workspace import Workspace
 from pellucid.results.embeddings import load_embeddings
-from pellucid.results.text_search import read_text_model
+from pellucid.results.text_search import load_text_model
 from pellucid.review.errors import ReviewStoreUnavailableError, UnknownWorkspaceIdError
 from pellucid.storage.errors import ManifestError, NotAWorkspaceError, WorkspaceMissingError
-from pellucid.storage.files import find_mirror, read_manifest, read_table, refresh_mirror
+from pellucid.storage.files import find_mirror, load_manifest, load_table, refresh_mirror
 from pellucid.storage.manifests import VersionManifest, ViewManifest, WorkspaceManifest
-from pellucid.storage.mapped_columns import read_mapped
+from pellucid.storage.mapped_columns import load_mapped
 from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE, UNFINISHED_FILE
 from pellucid.storage.parquet import column_file_name
 from pellucid.storage.table_checksums import hash_file
@@ -77,7 +77,7 @@ def check_workspace_manifest(folder: Path) -> FileCheck:
     return check_reading(
         folder,
         folder / WORKSPACE_MANIFEST,
-        lambda path: read_manifest(path, WorkspaceManifest),
+        lambda path: load_manifest(path, WorkspaceManifest),
     )
 
 
@@ -88,7 +88,7 @@ def check_view(folder: Path, view_folder: Path) -> Iterator[FileCheck]:
         yield check_reading(folder, embeddings, lambda path: load_embeddings(path.parent))
     text_model = view_folder / TEXT_MODEL_FILE
     if text_model.is_file():
-        yield check_reading(folder, text_model, read_text_model)
+        yield check_reading(folder, text_model, load_text_model)
 
 
 def check_version(folder: Path, version_folder: Path) -> Iterator[FileCheck]:
@@ -97,7 +97,7 @@ def check_version(folder: Path, version_folder: Path) -> Iterator[FileCheck]:
         yield check_columns(folder, version_folder / column_file_name(manifest.generation))
     known_findings = version_folder / KNOWN_FINDINGS
     if known_findings.is_file():
-        yield check_reading(folder, known_findings, lambda path: read_known_findings(path.parent))
+        yield check_reading(folder, known_findings, lambda path: load_known_findings(path.parent))
 
 
 def check_manifest(
@@ -113,11 +113,11 @@ def check_manifest(
         problem = "missing: what its folder holds is not shown"
         yield FileCheck(relative_path(folder, path), "missing", problem)
         return None
-    check = check_reading(folder, path, lambda path: read_manifest(path, manifest_type))
+    check = check_reading(folder, path, lambda path: load_manifest(path, manifest_type))
     yield check
     if check.problem:
         return None
-    manifest = read_manifest(path, manifest_type)
+    manifest = load_manifest(path, manifest_type)
     for name in manifest.table_names:
         yield check_table(folder, path.parent / name, manifest.checksums.get(name))
     return manifest
@@ -136,7 +136,7 @@ def check_table(folder: Path, path: Path, checksum: str | None) -> FileCheck:
             return FileCheck(name, "damaged", f"cannot be read ({error.strerror})")
         problem = "" if is_equal else "differs from its checksum"
         return FileCheck(name, "intact" if is_equal else "damaged", problem)
-    check = check_reading(folder, path, read_table)
+    check = check_reading(folder, path, load_table)
     return check if check.problem else FileCheck(name, "readable")
 
 
@@ -145,7 +145,7 @@ def check_columns(folder: Path, path: Path) -> FileCheck:
     name = relative_path(folder, path)
     if not path.is_file():
         return FileCheck(name, "rebuilt", "missing; derived from the tables")
-    is_readable = read_mapped(path) is not None
+    is_readable = load_mapped(path) is not None
     return FileCheck(
         name,
         "intact" if is_readable else "rebuilt",

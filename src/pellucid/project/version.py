@@ -52,9 +52,9 @@ from pellucid.project.version_files import (
     build_originals,
     evaluate_unpredicted,
     file_stamp,
+    load_originals,
+    load_version_evaluation,
     locate_images,
-    read_originals,
-    read_version_evaluation,
     save_version_evaluation,
 )
 from pellucid.results.embeddings import load_embeddings
@@ -65,10 +65,10 @@ from pellucid.results.text_search import load_text_search
 from pellucid.results.version_comparison import VersionComparison
 from pellucid.review.events import DecisionLog
 from pellucid.storage.column_checksums import count_damaged
-from pellucid.storage.files import find_mirror, read_manifest, refresh_mirror, write_lock
+from pellucid.storage.files import find_mirror, load_manifest, refresh_mirror, write_lock
 from pellucid.storage.manifests import Concept, VersionManifest, build_source_record
 from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE
-from pellucid.storage.parquet import read_outlines
+from pellucid.storage.parquet import load_outlines
 
 
 class Version:
@@ -103,7 +103,7 @@ class Version:
         concepts or by concept, in place of the optimal ones. iou: matched at another IoU
         threshold.
         """
-        results = self._read_latest()
+        results = self._load_latest()
         if corrected:
             results = results.with_corrections(self.decision_log)
         if iou is not None:
@@ -120,20 +120,20 @@ class Version:
                 self._duplicate_search = DuplicateSearch(images, folders)
             return self._duplicate_search
 
-    def _read_latest(self) -> Results:
+    def _load_latest(self) -> Results:
         """The results as on disk; read again only if they have changed."""
         stamp = self.disk_stamp()
         with self._load_lock:
             if self._loaded is None or self._loaded[0] != stamp:
-                self._loaded = stamp, self._read_results()
+                self._loaded = stamp, self._load_results()
             return self._loaded[1]
 
-    def _read_results(self) -> Results:
+    def _load_results(self) -> Results:
         while True:  # a writer may replace the files between the manifest and its tables
             manifest = self.latest_manifest
             try:
-                evaluation = read_version_evaluation(self.folder, manifest)
-                originals = read_originals(self.folder, manifest)
+                evaluation = load_version_evaluation(self.folder, manifest)
+                originals = load_originals(self.folder, manifest)
                 break
             except Exception:
                 if self.latest_manifest.generation == manifest.generation:
@@ -188,7 +188,7 @@ class Version:
     @property
     def latest_manifest(self) -> VersionManifest:
         """The manifest as on disk, without reading the tables."""
-        return read_manifest(self.folder / MANIFEST, VersionManifest)
+        return load_manifest(self.folder / MANIFEST, VersionManifest)
 
     # The questions asked most
 
@@ -405,7 +405,7 @@ class Version:
         annotations, manifest = current.evaluation.annotations, current.manifest
         if manifest.predictions is None:
             return annotations
-        return annotations.replace(outline=read_outlines(self.folder / manifest.annotations))
+        return annotations.replace(outline=load_outlines(self.folder / manifest.annotations))
 
     def _evaluate_import(self, current: Results, imported: ImportedPredictions) -> Evaluation:
         """Match the predictions of before and those imported; the imported ones are released on

@@ -29,9 +29,9 @@ from pellucid.storage.parquet import (
     column_file_name,
     evaluation_columns,
     load_annotations,
+    load_evaluation,
     load_images,
-    read_evaluation,
-    read_outlines,
+    load_outlines,
     write_evaluation,
 )
 from pellucid.storage.table_checksums import hash_tables, verify_tables
@@ -39,7 +39,7 @@ from pellucid.storage.table_checksums import hash_tables, verify_tables
 MANIFEST = "version.json"
 
 
-def read_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluation:
+def load_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluation:
     """The evaluation that the manifest names; without predictions where the model was not run."""
     concepts = tuple(concept.name for concept in manifest.concepts)
     if manifest.predictions is not None:
@@ -49,7 +49,7 @@ def read_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluati
             manifest.predictions,
             manifest.staircase,
         )
-        return read_evaluation(
+        return load_evaluation(
             folder,
             manifest.kind,
             concepts,
@@ -82,7 +82,7 @@ def evaluate_unpredicted(
     )
 
 
-def read_originals(folder: Path, manifest: VersionManifest) -> OriginalAnnotations | None:
+def load_originals(folder: Path, manifest: VersionManifest) -> OriginalAnnotations | None:
     """The annotations before corrections, of a version frozen after some."""
     if manifest.correction_baseline is None:
         return None
@@ -208,7 +208,7 @@ def annotation_outlines(
     path = folder / results.manifest.annotations
     verify_tables(folder, results.manifest.checksums, [path.name])
     is_few = len(sorted_rows) < MAX_ROWS_READ_ALONE
-    texts = read_outlines(path, sorted_rows if is_few else None) if sorted_rows else None
+    texts = load_outlines(path, sorted_rows if is_few else None) if sorted_rows else None
     text_by_row = (
         {}
         if texts is None

@@ -21,7 +21,7 @@ from pellucid.core.tables import (
     empty_annotation_table,
     empty_image_table,
 )
-from pellucid.formats.annotation_sources import read_annotations as read_source
+from pellucid.formats.annotation_sources import parse_annotations as read_source
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.probe import create_read_options
 from pellucid.images.duplicates import DuplicatePair
@@ -60,15 +60,15 @@ from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
 from pellucid.project.version import Version
 from pellucid.project.version_files import MANIFEST as VERSION_MANIFEST
-from pellucid.results.embeddings import read_embeddings, save_embeddings
+from pellucid.results.embeddings import import_embeddings, save_embeddings
 from pellucid.results.results import Results
 from pellucid.results.text_search import TextModelFiles, save_text_model
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
 from pellucid.storage.files import (
     delete_folder,
+    load_manifest,
     mark_unfinished,
-    read_manifest,
     refresh_mirror,
     remove_unreferenced_files,
     rename_folder,
@@ -116,7 +116,7 @@ class View:
         manifest = self.manifest
         if not manifest.folders:
             return {}, []
-        manifest, images, _ = self._read_consistent()
+        manifest, images, _ = self._load_consistent()
         has_folder = images.root >= 0
         return dict(
             zip(images.path[has_folder], images.root[has_folder].tolist(), strict=True)
@@ -127,7 +127,7 @@ class View:
         if self._draft_kind is not None and not (self.folder / MANIFEST).is_file():
             key = self.workspace.free_review_key(self.name)
             return ViewManifest(self._draft_kind, review_key="" if key == self.name else key)
-        return read_manifest(self.folder / MANIFEST, ViewManifest)
+        return load_manifest(self.folder / MANIFEST, ViewManifest)
 
     @cached_property
     def review_key(self) -> str:
@@ -226,7 +226,7 @@ class View:
         concepts, existing_index, new_index = merge_concepts(
             manifest.concepts, manifest.concepts_listed, parsed
         )
-        images, annotations = self._read_tables(manifest)
+        images, annotations = self._load_tables(manifest)
         reject_moved_images(parsed.path, images, prepared.images, prepared.folders)
         merged = merge_annotations(
             parsed.path,
@@ -239,18 +239,18 @@ class View:
         )
         return concepts, merged
 
-    def _read_consistent(self) -> tuple[ViewManifest, Images, Annotations]:
+    def _load_consistent(self) -> tuple[ViewManifest, Images, Annotations]:
         """Read the manifest and its tables, without the images that were left out; retry if a
         writer replaces the tables in between."""
         while True:
             manifest = self.manifest
             try:
-                return manifest, *without_excluded(manifest, *self._read_tables(manifest))
+                return manifest, *without_excluded(manifest, *self._load_tables(manifest))
             except MalformedFileError:
                 if self.manifest.generation == manifest.generation:
                     raise
 
-    def _read_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
+    def _load_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
             return empty_image_table(), empty_annotation_table(manifest.kind == "detection")
         verify_tables(self.folder, manifest.checksums, manifest.table_names)
@@ -274,7 +274,7 @@ class View:
         """Pairs of images that are copies of each other or nearly so (difference hashes at most
         four of 64 bits apart), also those that were left out. Reads all images."""
         manifest = self.manifest
-        images, _ = self._read_tables(manifest)
+        images, _ = self._load_tables(manifest)
         found = find_pairs(images, manifest.folders, progress or (lambda done, total: None))
         return [each for _, each in describe_pairs(found.pairs, images, manifest, images)]
 
@@ -286,7 +286,7 @@ class View:
         """
         with write_lock(self.workspace.folder):
             manifest = self.manifest
-            known, _ = self._read_tables(manifest)
+            known, _ = self._load_tables(manifest)
             exclude(manifest, self.name, known, images, excluded)
             write_manifest(self.folder / MANIFEST, manifest)
 
@@ -298,16 +298,16 @@ class View:
         """
         with write_lock(self.workspace.folder):
             manifest = self.manifest
-            known, annotations = self._read_tables(manifest)
+            known, annotations = self._load_tables(manifest)
             moved_images = move(manifest, self.name, known, images, split)
             self._save(manifest, moved_images, annotations)
 
-    def described_duplicates(
+    def describe_duplicates(
         self, pairs: Sequence[DuplicatePair], images: Images
     ) -> list[tuple[DuplicatePair, ImagePair]]:
         """What the view says now of pairs of images of one of its versions."""
         manifest = self.manifest
-        return describe_pairs(pairs, images, manifest, self._read_tables(manifest)[0])
+        return describe_pairs(pairs, images, manifest, self._load_tables(manifest)[0])
 
     @property
     def left_out_concepts(self) -> list[Concept]:
@@ -334,7 +334,7 @@ class View:
 
     def corrected_state(self) -> tuple[CorrectedView, list[str]]:
         """The images and annotations with corrections applied, and the image folders."""
-        manifest, images, annotations = self._read_consistent()
+        manifest, images, annotations = self._load_consistent()
         concept_names = [concept.name for concept in manifest.concepts]
         return correct_view(
             manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.log
@@ -343,7 +343,7 @@ class View:
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
         """The images, and the folders that their `root` indexes."""
-        manifest, images, _ = self._read_consistent()
+        manifest, images, _ = self._load_consistent()
         return images, manifest.folders
 
     def add_embeddings(self, source: str | Path, names: str | Path | None = None) -> int:
@@ -356,7 +356,7 @@ class View:
         of the view's images with an embedding. Raises FileMissingError, InvalidEmbeddingsError.
         """
         paths = sorted(self.annotation_tables[0].path.tolist())
-        embeddings = read_embeddings(source, names, paths)
+        embeddings = import_embeddings(source, names, paths)
         save_embeddings(self.folder, self.workspace.folder, embeddings)
         return len(set(embeddings.image.tolist()) & set(paths))
 
@@ -405,13 +405,13 @@ class View:
     @property
     def annotation_tables(self) -> tuple[Images, Annotations, list[str]]:
         """The current images and annotations, and the image folders."""
-        manifest, images, annotations = self._read_consistent()
+        manifest, images, annotations = self._load_consistent()
         return images, annotations, manifest.folders
 
     @property
     def images_by_split(self) -> dict[Split, int]:
         """Number of images in each non-empty split."""
-        image_splits = self._read_consistent()[1].split
+        image_splits = self._load_consistent()[1].split
         return {
             split_name: int((image_splits == split_index).sum())
             for split_index, split_name in enumerate(SPLITS)
@@ -429,7 +429,7 @@ class View:
         refresh_mirror(self.folder)
         folder = self.folder / "versions"
         manifests = {
-            name: read_manifest(folder / name / VERSION_MANIFEST, VersionManifest)
+            name: load_manifest(folder / name / VERSION_MANIFEST, VersionManifest)
             for name in list_names(folder, VERSION_MANIFEST)
         }
         return sorted((one.number, one.started, name) for name, one in manifests.items())
@@ -496,7 +496,7 @@ class View:
         """Snapshot for a new version: the annotations with corrections applied, and the original
         annotations."""
         manifest = self.manifest
-        images, annotations = without_excluded(manifest, *self._read_tables(manifest))
+        images, annotations = without_excluded(manifest, *self._load_tables(manifest))
         if not len(images):
             raise EmptyViewError(self.name)
         decision_log = self.reviews.log

@@ -14,7 +14,7 @@ from pellucid._version import __version__
 from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import KINDS, Kind, Split
 from pellucid.core.urls import is_remote
-from pellucid.formats.annotation_sources import read_annotations
+from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.probe import create_read_options
@@ -30,7 +30,7 @@ from pellucid.review.storage.store import DecisionStore
 from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
 from pellucid.storage.files import (
     delete_folder,
-    read_manifest,
+    load_manifest,
     refresh_mirror,
     rename_folder,
     write_lock,
@@ -84,7 +84,7 @@ class Workspace:
     def _validate(self) -> None:
         manifest = self.folder / MANIFEST
         if manifest.is_file():
-            format_version = read_manifest(manifest, WorkspaceManifest).format
+            format_version = load_manifest(manifest, WorkspaceManifest).format
             if format_version > LAYOUT_FORMAT:
                 raise WorkspaceFormatError(self.location, format_version, LAYOUT_FORMAT)
         elif self.folder.is_file():
@@ -175,7 +175,7 @@ class Workspace:
         options = create_read_options(
             kind, image_folder, first_pixel, columns=columns, separator=separator
         )
-        parsed = read_annotations(source, format, options)
+        parsed = parse_annotations(source, format, options)
         view = self.view_or_draft(name, kind or parsed.kind)
         selection = create_selection(rename, concepts, ignore_concepts)
         return view, view.add_parsed(parsed, source, image_folder, split, boxes, selection)
@@ -234,15 +234,15 @@ class Workspace:
     @property
     def id(self) -> str:
         """What tells this workspace from others; '' for an old one in which nothing was decided."""
-        return read_manifest(self.folder / MANIFEST, WorkspaceManifest).id
+        return load_manifest(self.folder / MANIFEST, WorkspaceManifest).id
 
     def _ensure_id(self) -> str:
         """The id of this workspace in a database; added to old workspaces that have none."""
         path = self.folder / MANIFEST
-        manifest = read_manifest(path, WorkspaceManifest)
+        manifest = load_manifest(path, WorkspaceManifest)
         if not manifest.id:
             with write_lock(self.folder):
-                manifest = read_manifest(path, WorkspaceManifest)
+                manifest = load_manifest(path, WorkspaceManifest)
                 if not manifest.id:
                     manifest.id = uuid.uuid4().hex
                     write_manifest(path, manifest)

@@ -91,7 +91,7 @@ def load_embeddings(folder: Path) -> Embeddings | None:
         return Embeddings(arrays["image"].astype(object), arrays["box"], arrays["vector"])
 
 
-def read_embeddings(
+def import_embeddings(
     source: str | Path, image_list: str | Path | None, paths: Sequence[str]
 ) -> Embeddings:
     """source: a table (CSV, Parquet) with `image`, `embedding` (a list or JSON array) and for
@@ -102,9 +102,9 @@ def read_embeddings(
     if not path.is_file():
         raise FileMissingError(path)
     embeddings = (
-        read_vector_array(path, image_list, paths)
+        load_vector_array(path, image_list, paths)
         if path.suffix.lower() == ".npy"
-        else read_vector_table(path)
+        else load_vector_table(path)
     )
     if (
         embeddings.vector.ndim != 2
@@ -131,7 +131,7 @@ def read_embeddings(
     return embeddings
 
 
-def read_vector_array(
+def load_vector_array(
     path: Path, image_list: str | Path | None, paths: Sequence[str]
 ) -> Embeddings:
     expected = "a float array of shape (images, dimensions)"
@@ -177,7 +177,7 @@ def read_vector_array(
     return Embeddings(image_column, np.full((len(image_paths), 4), np.nan), vector)
 
 
-def read_vector_table(path: Path) -> Embeddings:
+def load_vector_table(path: Path) -> Embeddings:
     reader = "read_parquet" if path.suffix.lower() == ".parquet" else "read_csv"
     try:
         with open_cursor() as connection:

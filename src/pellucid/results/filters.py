@@ -33,7 +33,7 @@ from pellucid.analysis.comparison import (
     compare_evaluations,
     unit_annotation_rows,
 )
-from pellucid.analysis.confusion import confused_concepts
+from pellucid.analysis.confusion import find_confused_concepts
 from pellucid.analysis.slice_features import Condition, decode_condition
 from pellucid.browse.list_views import sort_selection_rows
 from pellucid.browse.selection import TabSelection
@@ -252,7 +252,9 @@ def confusion_mask(
         TabSelection(evaluation, tab, selection.split, None, selection.thresholds).all_rows()
         for tab in ("extra", "missing")
     )
-    predicted_concepts, annotated_concepts = confused_concepts(evaluation, extra_rows, missing_rows)
+    predicted_concepts, annotated_concepts = find_confused_concepts(
+        evaluation, extra_rows, missing_rows
+    )
     candidate_rows, paired_concepts = (
         (extra_rows, predicted_concepts)
         if key == "predicted"

@@ -22,7 +22,7 @@ from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Int64Array, Predi
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.images.crop_cache import image_stamp
 from pellucid.images.descriptors import DESCRIPTOR_LENGTH
-from pellucid.images.statistics import IMAGE_STATISTICS, read_measurements
+from pellucid.images.statistics import IMAGE_STATISTICS, load_measurements
 from pellucid.review.image_locator import ImageLocator
 
 FloatArray = NDArray[np.floating[Any]]
@@ -150,7 +150,7 @@ def measure_images(
         location = image_locator.location(int(items.images[index]))
         if location is not None:
             boxes = boxes_by_image[index]
-            measured = read_measurements(location, list(boxes.values()))
+            measured = load_measurements(location, list(boxes.values()))
             lines = [index, *boxes]
             stats.statistics[lines] = measured.statistics
             stats.colour[lines] = measured.colours
@@ -302,11 +302,11 @@ class ImageStatsCache:
             if key not in self._progress:
                 self._progress[key] = 0, 0
                 threading.Thread(
-                    target=self._read_in_background, args=key, daemon=True, name="pellucid-looks"
+                    target=self._load_in_background, args=key, daemon=True, name="pellucid-looks"
                 ).start()
         return None
 
-    def _read_in_background(self, split: int, picture_limit: int) -> None:
+    def _load_in_background(self, split: int, picture_limit: int) -> None:
         try:
             self.read(split, picture_limit)
         except BaseException:

@@ -44,14 +44,14 @@ def embed_regions(
     with closing(sqlite3.connect(path)) as store:
         store.execute("CREATE TABLE IF NOT EXISTS vectors (region BLOB PRIMARY KEY, vector BLOB)")
         keys = [region_key(key, region) for region in regions]
-        missing = [row for row, digest in enumerate(keys) if read_vector(store, digest) is None]
+        missing = [row for row, digest in enumerate(keys) if compute_vector(store, digest) is None]
         done = len(regions) - len(missing)
         progress(done, len(regions))
         for start in range(0, len(missing), MAX_BATCH):
             rows = missing[start : start + MAX_BATCH]
             embed_batch(model, store, [(keys[row], regions[row]) for row in rows])
             progress(done + start + len(rows), len(regions))
-        vectors = [read_vector(store, digest) for digest in keys]
+        vectors = [compute_vector(store, digest) for digest in keys]
     known = [
         (region, vector)
         for region, vector in zip(regions, vectors, strict=True)
@@ -70,7 +70,7 @@ def region_key(model_key: str, region: Region) -> bytes:
     return blake2b(stated.encode(), digest_size=20).digest()
 
 
-def read_vector(store: sqlite3.Connection, digest: bytes) -> Float32Array | None:
+def compute_vector(store: sqlite3.Connection, digest: bytes) -> Float32Array | None:
     """None if it is not known; empty if the image could not be read."""
     row = store.execute("SELECT vector FROM vectors WHERE region = ?", (digest,)).fetchone()
     return None if row is None else np.frombuffer(row[0], np.float32)

@@ -649,12 +649,12 @@ class Results:
     def _reviewed_items_at(self, decision_log: DecisionLog, since: int) -> DecidedItems:
         """The review state as it was after the decision `since`."""
 
-        def read_earlier() -> DecidedItems:
+        def load_earlier() -> DecidedItems:
             index = self._new_review_index()
             index.update(decision_log.until(since))
             return index.decided_items()
 
-        items: DecidedItems = self._get_or_compute(("reviewed at", since), read_earlier)
+        items: DecidedItems = self._get_or_compute(("reviewed at", since), load_earlier)
         return items
 
     def filtered_rows(self, selection: TabSelection, filters: tuple[str, ...]) -> Int64Array | None:

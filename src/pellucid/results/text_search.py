@@ -83,7 +83,7 @@ def save_text_model(
         temp_path.write_bytes(msgspec.json.encode(files))
 
 
-def read_text_model(file: Path) -> TextModelFiles:
+def load_text_model(file: Path) -> TextModelFiles:
     return msgspec.json.decode(file.read_bytes(), type=TextModelFiles)
 
 
@@ -93,6 +93,6 @@ def load_text_search(folder: Path) -> TextSearch | None:
     if not file.is_file():
         return None
     try:
-        return TextSearch(read_text_model(file))
+        return TextSearch(load_text_model(file))
     except msgspec.DecodeError:
         return None

@@ -182,7 +182,7 @@ def apply_decision(
         if new_concepts:
             concept_indices.setdefault(label.concept, len(concept_indices))
     if kind != "detection":
-        set_image_labels(kind, concept_indices, image_labels, decision)
+        assign_image_labels(kind, concept_indices, image_labels, decision)
         return True
     replaced_indices = [
         index
@@ -213,14 +213,14 @@ def apply_decision(
                     concept_indices[label.concept],
                     label.box,
                     label.value,
-                    inherited_row(replaced_labels, label),
+                    find_inherited_row(replaced_labels, label),
                     label.outline,
                 )
             )
     return True
 
 
-def set_image_labels(
+def assign_image_labels(
     kind: Kind,
     concept_indices: dict[str, int],
     image_labels: list[EditableLabel],
@@ -249,7 +249,7 @@ def set_image_labels(
             )
 
 
-def adopted_masks(outlines: Sequence[str]) -> Masks:
+def adopt_masks(outlines: Sequence[str]) -> Masks:
     """The masks of new annotations; none where a reviewer drew a box."""
     shapes = [parse_outline(outline) for outline in outlines]
     texts = [shape["counts"] if isinstance(shape, dict) else "" for shape in shapes]
@@ -258,13 +258,13 @@ def adopted_masks(outlines: Sequence[str]) -> Masks:
     return create_masks(texts, height.copy(), width.copy())
 
 
-def adopted_areas(masks: Masks, outlines: Sequence[str]) -> Float64Array:
+def adopt_areas(masks: Masks, outlines: Sequence[str]) -> Float64Array:
     """Areas of the adopted masks and oriented boxes; 0 where a reviewer drew a box."""
     corners = corners_of_shapes([parse_outline(outline) for outline in outlines])
     return np.maximum(measure_masks(masks).area, np.nan_to_num(corner_areas(corners)))
 
 
-def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
+def find_inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
     """The row of the replaced annotation with the same box, whose outline is kept; -1 if there is
     none."""
     return next(
@@ -370,8 +370,8 @@ def add_geometry(
     box[~is_new] = annotations.box[old_rows]
     box[is_new] = np.array([label.box for label in new_labels], float).reshape(-1, 4)
     new_outlines = [label.outline for label in new_labels]
-    new_masks = adopted_masks(new_outlines)
-    adopted_area = adopted_areas(new_masks, new_outlines)
+    new_masks = adopt_masks(new_outlines)
+    adopted_area = adopt_areas(new_masks, new_outlines)
     area = np.zeros(count)
     if annotations.area is not None:
         area[~is_new] = annotations.area[old_rows]

@@ -92,7 +92,7 @@ def decision_coverage(
     return list(dict.fromkeys(items))
 
 
-def covered_items(
+def find_covered_items(
     kind: Kind, verdicts: Sequence[Decision], applied_until: int | None
 ) -> list[CoveredItem]:
     """Items covered by an image's active verdicts (oldest first). applied_until: id of the last
@@ -122,11 +122,12 @@ def review_image(
     verdicts: Sequence[Decision],
     applied_until: int | None,
 ) -> ImageReview:
-    """verdicts: the active ones on this image, oldest first; applied_until: see covered_items."""
+    """verdicts: the active ones on this image, oldest first. applied_until:
+    see find_covered_items."""
     concept_indices = {concept: index for index, concept in enumerate(evaluation.concepts)}
     open_items = [
         item
-        for item in covered_items(evaluation.kind, verdicts, applied_until)
+        for item in find_covered_items(evaluation.kind, verdicts, applied_until)
         if item.concept in concept_indices
     ]
     rows = ReviewedRows(neighbours.predictions(image), neighbours.annotations(image))
@@ -141,7 +142,7 @@ def review_image(
             )
         ]
     for prediction_row in rows.predictions.tolist():
-        for annotation_row in reviewed_annotations(evaluation, rows, prediction_row):
+        for annotation_row in find_reviewed_annotations(evaluation, rows, prediction_row):
             if annotation_row in review.annotations:
                 review.predictions[prediction_row] = review.annotations[annotation_row]
     return review
@@ -191,7 +192,7 @@ def assign_item(
     )
 
 
-def reviewed_annotations(
+def find_reviewed_annotations(
     evaluation: Evaluation, rows: ReviewedRows, prediction_row: int
 ) -> list[int]:
     """The annotations whose review is also that of a prediction: the matched one, the class of the

@@ -13,7 +13,7 @@ from pellucid.core.masks import create_masks, encode_counts
 from pellucid.core.outlines import MAX_COORDINATE, encode_keypoints, encode_mask
 from pellucid.core.tables import Float64Array
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.mask_runs import measure_masks, polygon_counts, toggled_counts
+from pellucid.evaluation.mask_runs import measure_masks, polygon_counts, toggle_counts
 from pellucid.evaluation.object_keypoints import POINT_NUMBERS
 from pellucid.review.errors import InvalidDecisionError
 from pellucid.review.events import Box, Side
@@ -34,7 +34,7 @@ class EditedShape:
     box: Box | None
 
 
-def read_shape(
+def parse_shape(
     evaluation: Evaluation, image: int, side: Side, item_row: int, shape: Shape
 ) -> EditedShape:
     """The shape of an item of the view's geometry.
@@ -47,15 +47,15 @@ def read_shape(
     if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > MAX_COORDINATE:
         raise InvalidDecisionError(path, "coordinates out of bounds", "Expected pixels.")
     if evaluation.geometry == "mask":
-        return read_rings(evaluation, path, side, item_row, shape)
+        return parse_rings(evaluation, path, side, item_row, shape)
     if evaluation.geometry == "oriented_box":
-        return read_corners(path, shape)
+        return parse_corners(path, shape)
     if evaluation.geometry == "keypoints":
-        return read_points(evaluation, path, shape)
+        return parse_points(evaluation, path, shape)
     raise InvalidDecisionError(path, "an outline, but boxes are compared", "Adjust the box.")
 
 
-def read_rings(
+def parse_rings(
     evaluation: Evaluation, path: str, side: Side, item_row: int, rings: Shape
 ) -> EditedShape:
     table = evaluation.annotations if side == "annotated" else evaluation.predictions
@@ -83,10 +83,10 @@ def ring_counts(rings: Shape, height: int, width: int) -> list[int]:
     limit = np.array([width, height], float)
     inside = [np.clip(np.reshape(ring, (-1, 2)), 0, limit).ravel().tolist() for ring in rings]
     edges = [np.cumsum(polygon_counts(ring, height, width))[:-1] for ring in inside]
-    return toggled_counts(np.sort(np.concatenate(edges)), height * width)
+    return toggle_counts(np.sort(np.concatenate(edges)), height * width)
 
 
-def read_corners(path: str, shape: Shape) -> EditedShape:
+def parse_corners(path: str, shape: Shape) -> EditedShape:
     if len(shape) != 1 or len(shape[0]) != CORNER_NUMBERS:
         raise InvalidDecisionError(path, "no four corners", "Expected x, y of four corners.")
     corners = np.array(shape[0], float)
@@ -110,7 +110,7 @@ def is_convex(corners: Float64Array) -> bool:
     return bool((turns > 0).all() or (turns < 0).all())
 
 
-def read_points(evaluation: Evaluation, path: str, shape: Shape) -> EditedShape:
+def parse_points(evaluation: Evaluation, path: str, shape: Shape) -> EditedShape:
     assert evaluation.annotations.keypoints is not None
     count = evaluation.annotations.keypoints.shape[1] // POINT_NUMBERS
     points = list(map(float, shape[0])) if len(shape) == 1 else []

@@ -13,7 +13,7 @@ from pellucid.core.tables import EXHAUSTIVE
 from pellucid.evaluation.error_causes import BADLY_PLACED, ImageRows, prediction_ious
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST
-from pellucid.review.edited_shapes import Shape, read_shape
+from pellucid.review.edited_shapes import Shape, parse_shape
 from pellucid.review.errors import InvalidDecisionError, ItemNotFoundError
 from pellucid.review.events import Action, Box, Label, LabelValue, Side, Verdict
 
@@ -111,7 +111,7 @@ def resolve_box(
             existing_labels,
             duplicates,
         )
-    new_label = corrected_label(evaluation, target, item_row, edit)
+    new_label = correct_label(evaluation, target, item_row, edit)
     if target.side == "annotated":
         is_removed = edit.concept is None and edit.box is None and edit.shape is None
         if not is_removed and new_label in existing_labels:  # the edit changes nothing
@@ -147,11 +147,11 @@ def resolve_box(
     )
 
 
-def corrected_label(evaluation: Evaluation, target: TargetItem, item_row: int, edit: Edit) -> Label:
+def correct_label(evaluation: Evaluation, target: TargetItem, item_row: int, edit: Edit) -> Label:
     """The annotation as it should be: with the reviewer's shape or box, else as it is shown."""
     concept = edit.concept or target.concept
     if edit.shape is not None:
-        shape = read_shape(evaluation, target.image, target.side, item_row, edit.shape)
+        shape = parse_shape(evaluation, target.image, target.side, item_row, edit.shape)
         return Label(concept, shape.box or edit.box or target.box, outline=shape.outline)
     is_adopted = target.side == "predicted" and edit.box is None
     outline = encode_outline(evaluation.predictions, item_row) if is_adopted else ""
@@ -246,7 +246,7 @@ def resolve_image(
         )
     if edit.value == "unknown":
         return ResolvedDecision(target.concept, target.side, None, "remove", before, ())
-    new_concept = edit.concept or predicted_replacement(evaluation, neighbours, target, before)
+    new_concept = edit.concept or find_replacement(evaluation, neighbours, target, before)
     return ResolvedDecision(
         target.concept,
         target.side,
@@ -257,7 +257,7 @@ def resolve_image(
     )
 
 
-def predicted_replacement(
+def find_replacement(
     evaluation: Evaluation, neighbours: ImageRows, target: TargetItem, before: tuple[Label, ...]
 ) -> str:
     """The concept that the model predicted for an image whose annotation is wrong."""

@@ -108,12 +108,12 @@ def add_request_middleware(
         return response
 
     @app.get("/health", response_model=HealthDocument)
-    async def read_health() -> Response:
+    async def get_health() -> Response:
         """Health check."""
         return json_response(HealthDocument("ok", __version__))
 
     @app.get("/metrics", response_class=PlainTextResponse)
-    async def read_metrics() -> PlainTextResponse:
+    async def get_server_metrics() -> PlainTextResponse:
         """Request counts, latencies and memory use in Prometheus text format."""
         return PlainTextResponse(request_metrics.render())
 

@@ -17,8 +17,8 @@ from pellucid.core.urls import is_remote
 from pellucid.storage.mapped_columns import (
     ColumnIndex,
     byte_size,
+    load_mapped,
     mapped_file_size,
-    read_mapped,
     write_mapped,
 )
 from pellucid.storage.object_store import open_store, send
@@ -81,7 +81,7 @@ class ColumnFile:
     def _local_columns(self) -> dict[str, Any] | None:
         if is_remote(self.location):
             return None
-        columns = read_mapped(Path(self.location))
+        columns = load_mapped(Path(self.location))
         if columns is None:
             raise MalformedFileError(self.location, "is missing or incomplete")
         return columns

@@ -43,7 +43,7 @@ class FolderMirror(Protocol):
 
     def refresh(self, blocking: bool = False) -> None: ...
     def fetch(self, path: Path) -> None: ...
-    def read_columns(self, path: Path) -> dict[str, Any] | None: ...
+    def load_columns(self, path: Path) -> dict[str, Any] | None: ...
     def store_url(self, path: Path) -> str: ...
     def push(self) -> None: ...
 
@@ -142,7 +142,7 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
         raise WriteError(path, str(error).split("\n", maxsplit=1)[0]) from error
 
 
-def read_table(path: Path) -> dict[str, Any]:
+def load_table(path: Path) -> dict[str, Any]:
     """The columns of a Parquet file as NumPy arrays, in row order; NaN for NULL."""
     if mirror := find_mirror(path):
         mirror.fetch(path)
@@ -190,7 +190,7 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_to_disk(path.parent)
 
 
-def read_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
+def load_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
     content = path.read_bytes()
     try:
         manifest = msgspec.json.decode(content, type=manifest_type)

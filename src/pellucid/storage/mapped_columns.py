@@ -119,7 +119,7 @@ def resident_file_bytes() -> int:
         return 0
 
 
-def read_mapped(path: Path) -> dict[str, Any] | None:
+def load_mapped(path: Path) -> dict[str, Any] | None:
     """The columns, read-only and loaded lazily; None if the file is missing, incomplete or
     damaged."""
     try:

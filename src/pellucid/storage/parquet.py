@@ -30,8 +30,8 @@ from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.thresholds import Threshold, ThresholdSource
 from pellucid.evaluation.unmatched import UnmatchedIndex
 from pellucid.formats.tabular.reader import escape_glob
-from pellucid.storage.files import find_mirror, read_table, write_table
-from pellucid.storage.mapped_columns import read_mapped, write_mapped
+from pellucid.storage.files import find_mirror, load_table, write_table
+from pellucid.storage.mapped_columns import load_mapped, write_mapped
 from pellucid.storage.table_checksums import verify_tables
 
 BOX_COLUMN_NAMES = ("x", "y", "width", "height")
@@ -46,7 +46,7 @@ def save_images(path: Path, images: Images, coverage: Int8Array | None = None) -
 
 def load_images(path: Path) -> tuple[Images, Int8Array]:
     """The images and their coverage (zeros for the file of a view)."""
-    image_columns = read_table(path)
+    image_columns = load_table(path)
     coverage = image_columns.pop("coverage", np.zeros(len(image_columns["path"]), np.int8))
     for column_name in ("path", "source_id", "metadata"):
         image_columns[column_name] = string_column(image_columns[column_name])
@@ -59,7 +59,7 @@ def save_annotations(path: Path, annotations: Annotations, **extra_columns: Any)
 
 def load_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     """The annotations, and the match columns of a version (answer, own)."""
-    annotation_columns = join_box_columns(read_table(path))
+    annotation_columns = join_box_columns(load_table(path))
     if "outline" in annotation_columns:
         annotation_columns["outline"] = string_column(annotation_columns["outline"])
     if (
@@ -76,7 +76,7 @@ def load_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     return Annotations(**{"area": None, **annotation_columns}), derived
 
 
-def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> StringArray | None:
+def load_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> StringArray | None:
     """Polygon outlines, '' where there is none; None if the annotations have no outlines.
     annotation_rows: the rows to read, default all.
 
@@ -205,7 +205,7 @@ def write_evaluation(
     return file_names
 
 
-def read_evaluation(
+def load_evaluation(
     folder: Path,
     kind: Kind,
     concepts: tuple[str, ...],
@@ -224,7 +224,7 @@ def read_evaluation(
     image_table, coverage = load_images(folder / images)
     mapped_path = folder / column_file_name(generation)
     mirror = find_mirror(folder)
-    cached_columns = mirror.read_columns(mapped_path) if mirror else read_mapped(mapped_path)
+    cached_columns = mirror.load_columns(mapped_path) if mirror else load_mapped(mapped_path)
     if cached_columns is not None:
         with suppress(TypeError, KeyError):  # other layout or damaged: rebuilt below
             return evaluation_from_columns(
@@ -232,7 +232,7 @@ def read_evaluation(
             )
     verify_tables(folder, checksums, [annotations, predictions, staircase])
     annotation_table, derived = load_annotations(folder / annotations)
-    prediction_columns = join_box_columns(read_table(folder / predictions))
+    prediction_columns = join_box_columns(load_table(folder / predictions))
     state, partner, overlap = (
         prediction_columns.pop(column_name) for column_name in ("state", "partner", "iou")
     )
@@ -249,13 +249,13 @@ def read_evaluation(
         overlap,
         derived["answer"],
         derived["own"],
-        read_staircase(folder, staircase, len(annotation_table)),
+        load_staircase(folder, staircase, len(annotation_table)),
         unannotated_concepts=unannotated_concepts,
     )
     evaluation = precompute(evaluation)
     with suppress(WriteError):
         write_mapped(mapped_path, evaluation_columns(evaluation))
-    saved_columns = read_mapped(mapped_path)
+    saved_columns = load_mapped(mapped_path)
     return (
         evaluation
         if saved_columns is None
@@ -265,12 +265,12 @@ def read_evaluation(
     )
 
 
-def read_staircase(
+def load_staircase(
     folder: Path, file_name: str | None, annotation_count: int
 ) -> BestOverlapSteps | None:
     if file_name is None:
         return None
-    step_columns = read_table(folder / file_name)
+    step_columns = load_table(folder / file_name)
     step_starts = np.searchsorted(step_columns["annotation"], np.arange(annotation_count + 1))
     return BestOverlapSteps(
         step_starts.astype(np.int64), step_columns["score"], step_columns["iou"]

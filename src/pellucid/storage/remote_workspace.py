@@ -24,7 +24,7 @@ from pellucid.core.urls import reject_credentials
 from pellucid.storage.column_file import ColumnFile
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
 from pellucid.storage.files import mirrors, replace_file
-from pellucid.storage.mapped_columns import read_mapped, write_mapped
+from pellucid.storage.mapped_columns import load_mapped, write_mapped
 from pellucid.storage.names import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.storage.object_store import open_store, send
 from pellucid.storage.remote_columns import BlockCache, add_record_columns, remote_columns
@@ -90,7 +90,7 @@ class WorkspaceMirror:
         changed_keys = [
             key for key, info in tracked_files.items() if not self._is_fresh(key, file_token(info))
         ]
-        contents = self._read_files(changed_keys)
+        contents = self._load_files(changed_keys)
         with self._lock:
             for key in sorted(changed_keys, key=key_depth, reverse=True):
                 if (
@@ -164,7 +164,7 @@ class WorkspaceMirror:
             )
         ]
 
-    def _read_files(self, keys: list[str]) -> dict[str, bytes]:
+    def _load_files(self, keys: list[str]) -> dict[str, bytes]:
         """Read files concurrently; names are literal, whereas `cat` would expand wildcards."""
         paths = [f"{self._root}/{key}" for key in keys]
         try:
@@ -220,10 +220,10 @@ class WorkspaceMirror:
             file for file in (self.folder / "views").rglob("*") if file.suffix in TABLE_SUFFIXES
         ]
 
-    def read_columns(self, path: Path) -> dict[str, Any] | None:
+    def load_columns(self, path: Path) -> dict[str, Any] | None:
         """The mapped columns of a version, fetched on demand; None if the store has none."""
         if path.is_file():
-            return read_mapped(path)
+            return load_mapped(path)
         if path.relative_to(self.folder).as_posix() not in self._sizes:
             return None
         try:
@@ -285,7 +285,7 @@ class WorkspaceMirror:
             *(self.folder.rglob(EMBEDDINGS) if manifest_name == "view.json" else ()),
         ]
         keys = [file.relative_to(self.folder).as_posix() for file in files]
-        remote_contents = self._read_files([key for key in keys if key in remote_files])
+        remote_contents = self._load_files([key for key in keys if key in remote_files])
         return [key for key in keys if remote_contents.get(key) != (self.folder / key).read_bytes()]
 
     def _discard_local(self, keys: list[str]) -> None:
@@ -309,7 +309,7 @@ class WorkspaceMirror:
             if file.suffix == ".parquet":
                 send(file, f"{self.url}/{key}")
                 continue
-            columns = read_mapped(file)
+            columns = load_mapped(file)
             if columns is not None:
                 temp_path = file.with_name(f"{file.name}.tmp")
                 try:

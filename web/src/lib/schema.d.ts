@@ -12,10 +12,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Health
+         * Get Health
          * @description Health check.
          */
-        get: operations["read_health_health_get"];
+        get: operations["get_health_health_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -32,10 +32,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Metrics
+         * Get Server Metrics
          * @description Request counts, latencies and memory use in Prometheus text format.
          */
-        get: operations["read_metrics_metrics_get"];
+        get: operations["get_server_metrics_metrics_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -52,10 +52,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Overview
+         * Get Overview
          * @description The versions of a view, oldest first, with their main figures on a split.
          */
-        get: operations["read_overview_api_v1_views__view__overview_get"];
+        get: operations["get_overview_api_v1_views__view__overview_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -112,10 +112,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Map
+         * Get Map
          * @description Items on a similarity map, and in groups of similar items.
          */
-        get: operations["read_map_api_v1_views__view__versions__version__map_get"];
+        get: operations["get_map_api_v1_views__view__versions__version__map_get"];
         put?: never;
         /**
          * Map Version
@@ -178,10 +178,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Workspace
+         * Get Workspace Summary
          * @description List views and versions, and the client's role.
          */
-        get: operations["read_workspace_api_v1_workspace_get"];
+        get: operations["get_workspace_summary_api_v1_workspace_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -198,10 +198,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Version
+         * Get Version
          * @description A version's concepts, splits, coverage and import notes.
          */
-        get: operations["read_version_api_v1_views__view__versions__version__get"];
+        get: operations["get_version_api_v1_views__view__versions__version__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -218,10 +218,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Figures
+         * Get Figures
          * @description The threshold and the counts of each concept.
          */
-        get: operations["read_figures_api_v1_views__view__versions__version__figures_get"];
+        get: operations["get_figures_api_v1_views__view__versions__version__figures_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -238,10 +238,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Histogram
+         * Get Histogram
          * @description The score histogram of the tab All.
          */
-        get: operations["read_histogram_api_v1_views__view__versions__version__histogram_get"];
+        get: operations["get_histogram_api_v1_views__view__versions__version__histogram_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -258,12 +258,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Page
+         * Get Page
          * @description One page of a tab's items. review: keep only items without, or with, a review decision.
          *     since: the id of a decision; in a list of new items those decided on after it keep their
          *     places.
          */
-        get: operations["read_page_api_v1_views__view__versions__version__page_get"];
+        get: operations["get_page_api_v1_views__view__versions__version__page_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -280,10 +280,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Properties
+         * Get Properties
          * @description What the items of a tab can be filtered by: properties and their values.
          */
-        get: operations["read_properties_api_v1_views__view__versions__version__properties_get"];
+        get: operations["get_properties_api_v1_views__view__versions__version__properties_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -300,11 +300,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Images
+         * Get Images
          * @description Whole images, most errors first. only: those with an item that satisfies all filters, and of
          *     their items those that do.
          */
-        get: operations["read_images_api_v1_views__view__versions__version__images_get"];
+        get: operations["get_images_api_v1_views__view__versions__version__images_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -321,10 +321,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Image
+         * Get Image
          * @description One image with its predictions and annotations.
          */
-        get: operations["read_image_api_v1_views__view__versions__version__images__image__get"];
+        get: operations["get_image_api_v1_views__view__versions__version__images__image__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -341,10 +341,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Picture
+         * Get Picture
          * @description The image, or the part in `frame`, as JPEG. If it cannot be read: an SVG with the reason.
          */
-        get: operations["read_picture_pictures__view___version___image___stamp__get"];
+        get: operations["get_picture_pictures__view___version___image___stamp__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -361,10 +361,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Count
+         * Get Count
          * @description The number of items in a filtered tab.
          */
-        get: operations["read_count_api_v1_views__view__versions__version__count_get"];
+        get: operations["get_count_api_v1_views__view__versions__version__count_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -381,10 +381,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Filtered
+         * Get Filtered Figures
          * @description The counts of every tab and concept that remain under filters.
          */
-        get: operations["read_filtered_api_v1_views__view__versions__version__filtered_get"];
+        get: operations["get_filtered_figures_api_v1_views__view__versions__version__filtered_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -401,10 +401,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Headline
+         * Get Headline
          * @description The figures that head the others, and the AP of each concept.
          */
-        get: operations["read_headline_api_v1_views__view__versions__version__headline_get"];
+        get: operations["get_headline_api_v1_views__view__versions__version__headline_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -421,10 +421,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Curves
+         * Get Curves
          * @description Threshold curves, score histograms and calibration of each split.
          */
-        get: operations["read_curves_api_v1_views__view__versions__version__curves_get"];
+        get: operations["get_curves_api_v1_views__view__versions__version__curves_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -441,11 +441,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Objectives
+         * Get Objectives
          * @description Thresholds for objectives other than fewest errors. objective: see
          *     docs/understanding.md.
          */
-        get: operations["read_objectives_api_v1_views__view__versions__version__objectives_get"];
+        get: operations["get_objectives_api_v1_views__view__versions__version__objectives_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -462,10 +462,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Moves
+         * Get Moves
          * @description Changes if the concept's threshold moves from its optimum to `to`.
          */
-        get: operations["read_moves_api_v1_views__view__versions__version__moves_get"];
+        get: operations["get_moves_api_v1_views__view__versions__version__moves_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -482,10 +482,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Causes
+         * Get Error Causes
          * @description The number of errors by cause; for detection, also the AP gain from fixing each kind.
          */
-        get: operations["read_causes_api_v1_views__view__versions__version__causes_get"];
+        get: operations["get_error_causes_api_v1_views__view__versions__version__causes_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -502,10 +502,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Confusion
+         * Get Confused Pairs
          * @description The confusion matrix of annotated and predicted concepts, including none.
          */
-        get: operations["read_confusion_api_v1_views__view__versions__version__confusion_get"];
+        get: operations["get_confused_pairs_api_v1_views__view__versions__version__confusion_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -522,11 +522,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Slices
+         * Get Slices
          * @description Slices with more (or fewer) errors than elsewhere, at the optimal thresholds. Images are
          *     analyzed in the background.
          */
-        get: operations["read_slices_api_v1_views__view__versions__version__slices_get"];
+        get: operations["get_slices_api_v1_views__view__versions__version__slices_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -543,11 +543,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Duplicates
+         * Get Duplicates
          * @description Images of all splits that are copies or look alike, those of different splits first. They are
          *     searched for in the background.
          */
-        get: operations["read_duplicates_api_v1_views__view__versions__version__duplicates_get"];
+        get: operations["get_duplicates_api_v1_views__view__versions__version__duplicates_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -585,11 +585,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Findings
+         * Get Findings
          * @description What is wrong with the version, best first. Images are analyzed in the background; until
          *     they are, slices are of boxes and metadata alone.
          */
-        get: operations["read_findings_api_v1_views__view__versions__version__findings_get"];
+        get: operations["get_findings_api_v1_views__view__versions__version__findings_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -626,10 +626,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Comparison
+         * Get Comparison
          * @description Compare this version with a later one on the images evaluated by both.
          */
-        get: operations["read_comparison_api_v1_views__view__versions__version__compare__other__get"];
+        get: operations["get_comparison_api_v1_views__view__versions__version__compare__other__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -646,10 +646,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Slice Changes
+         * Get Slice Changes
          * @description Compare both versions on the slices where either has more errors.
          */
-        get: operations["read_slice_changes_api_v1_views__view__versions__version__compare__other__slices_get"];
+        get: operations["get_slice_changes_api_v1_views__view__versions__version__compare__other__slices_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2757,7 +2757,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    read_health_health_get: {
+    get_health_health_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2777,7 +2777,7 @@ export interface operations {
             };
         };
     };
-    read_metrics_metrics_get: {
+    get_server_metrics_metrics_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2797,7 +2797,7 @@ export interface operations {
             };
         };
     };
-    read_overview_api_v1_views__view__overview_get: {
+    get_overview_api_v1_views__view__overview_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -2919,7 +2919,7 @@ export interface operations {
             };
         };
     };
-    read_map_api_v1_views__view__versions__version__map_get: {
+    get_map_api_v1_views__view__versions__version__map_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3087,7 +3087,7 @@ export interface operations {
             };
         };
     };
-    read_workspace_api_v1_workspace_get: {
+    get_workspace_summary_api_v1_workspace_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -3107,7 +3107,7 @@ export interface operations {
             };
         };
     };
-    read_version_api_v1_views__view__versions__version__get: {
+    get_version_api_v1_views__view__versions__version__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -3146,7 +3146,7 @@ export interface operations {
             };
         };
     };
-    read_figures_api_v1_views__view__versions__version__figures_get: {
+    get_figures_api_v1_views__view__versions__version__figures_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3193,7 +3193,7 @@ export interface operations {
             };
         };
     };
-    read_histogram_api_v1_views__view__versions__version__histogram_get: {
+    get_histogram_api_v1_views__view__versions__version__histogram_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3241,7 +3241,7 @@ export interface operations {
             };
         };
     };
-    read_page_api_v1_views__view__versions__version__page_get: {
+    get_page_api_v1_views__view__versions__version__page_get: {
         parameters: {
             query?: {
                 offset?: number;
@@ -3301,7 +3301,7 @@ export interface operations {
             };
         };
     };
-    read_properties_api_v1_views__view__versions__version__properties_get: {
+    get_properties_api_v1_views__view__versions__version__properties_get: {
         parameters: {
             query?: {
                 tab?: "all" | "matched" | "missing" | "extra";
@@ -3351,7 +3351,7 @@ export interface operations {
             };
         };
     };
-    read_images_api_v1_views__view__versions__version__images_get: {
+    get_images_api_v1_views__view__versions__version__images_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3405,7 +3405,7 @@ export interface operations {
             };
         };
     };
-    read_image_api_v1_views__view__versions__version__images__image__get: {
+    get_image_api_v1_views__view__versions__version__images__image__get: {
         parameters: {
             query?: {
                 /** @description User-defined thresholds, each `concept:value` */
@@ -3454,7 +3454,7 @@ export interface operations {
             };
         };
     };
-    read_picture_pictures__view___version___image___stamp__get: {
+    get_picture_pictures__view___version___image___stamp__get: {
         parameters: {
             query?: {
                 size?: number;
@@ -3500,7 +3500,7 @@ export interface operations {
             };
         };
     };
-    read_count_api_v1_views__view__versions__version__count_get: {
+    get_count_api_v1_views__view__versions__version__count_get: {
         parameters: {
             query?: {
                 tab?: "all" | "matched" | "missing" | "extra";
@@ -3552,7 +3552,7 @@ export interface operations {
             };
         };
     };
-    read_filtered_api_v1_views__view__versions__version__filtered_get: {
+    get_filtered_figures_api_v1_views__view__versions__version__filtered_get: {
         parameters: {
             query?: {
                 tab?: "all" | "matched" | "missing" | "extra";
@@ -3605,7 +3605,7 @@ export interface operations {
             };
         };
     };
-    read_headline_api_v1_views__view__versions__version__headline_get: {
+    get_headline_api_v1_views__view__versions__version__headline_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3652,7 +3652,7 @@ export interface operations {
             };
         };
     };
-    read_curves_api_v1_views__view__versions__version__curves_get: {
+    get_curves_api_v1_views__view__versions__version__curves_get: {
         parameters: {
             query?: {
                 /** @description Index in the version's concepts; omit for all */
@@ -3700,7 +3700,7 @@ export interface operations {
             };
         };
     };
-    read_objectives_api_v1_views__view__versions__version__objectives_get: {
+    get_objectives_api_v1_views__view__versions__version__objectives_get: {
         parameters: {
             query?: {
                 /** @description Index in the version's concepts; omit for all */
@@ -3747,7 +3747,7 @@ export interface operations {
             };
         };
     };
-    read_moves_api_v1_views__view__versions__version__moves_get: {
+    get_moves_api_v1_views__view__versions__version__moves_get: {
         parameters: {
             query: {
                 concept: number;
@@ -3794,7 +3794,7 @@ export interface operations {
             };
         };
     };
-    read_causes_api_v1_views__view__versions__version__causes_get: {
+    get_error_causes_api_v1_views__view__versions__version__causes_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3843,7 +3843,7 @@ export interface operations {
             };
         };
     };
-    read_confusion_api_v1_views__view__versions__version__confusion_get: {
+    get_confused_pairs_api_v1_views__view__versions__version__confusion_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3890,7 +3890,7 @@ export interface operations {
             };
         };
     };
-    read_slices_api_v1_views__view__versions__version__slices_get: {
+    get_slices_api_v1_views__view__versions__version__slices_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3935,7 +3935,7 @@ export interface operations {
             };
         };
     };
-    read_duplicates_api_v1_views__view__versions__version__duplicates_get: {
+    get_duplicates_api_v1_views__view__versions__version__duplicates_get: {
         parameters: {
             query?: {
                 offset?: number;
@@ -4017,7 +4017,7 @@ export interface operations {
             };
         };
     };
-    read_findings_api_v1_views__view__versions__version__findings_get: {
+    get_findings_api_v1_views__view__versions__version__findings_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -4107,7 +4107,7 @@ export interface operations {
             };
         };
     };
-    read_comparison_api_v1_views__view__versions__version__compare__other__get: {
+    get_comparison_api_v1_views__view__versions__version__compare__other__get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -4157,7 +4157,7 @@ export interface operations {
             };
         };
     };
-    read_slice_changes_api_v1_views__view__versions__version__compare__other__slices_get: {
+    get_slice_changes_api_v1_views__view__versions__version__compare__other__slices_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";

@@ -12,7 +12,7 @@ from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import read_lines
+from pellucid.formats.parsing import load_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "celeba"
@@ -21,7 +21,7 @@ NAME = "celeba"
 def matches(probe: Probe) -> bool:
     if probe.is_dir:
         return any(
-            is_attribute_list(probe.read_head(file_name))
+            is_attribute_list(probe.load_head(file_name))
             for file_name in probe.files_with_suffix("list_attr_celeba.txt")
         )
     return is_attribute_list(probe.head)
@@ -39,9 +39,9 @@ def is_attribute_list(head: str) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     attributes_file = next(iter(list_files(probe, "list_attr_celeba.txt")))
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    (_, _), (_, header), *lines = read_lines(attributes_file)
+    (_, _), (_, header), *lines = load_lines(attributes_file)
     attribute_names = header.split()
-    splits = read_partition(attributes_file)
+    splits = parse_partition(attributes_file)
     image_prefix = image_folder_prefix(probe, lines[0][1].split()[0] if lines else "")
     for line_number, line in lines:
         file_name, *marks = line.split()
@@ -64,7 +64,7 @@ PARTITION_FILE = "list_eval_partition.txt"
 layout), not further."""
 
 
-def read_partition(attributes_file: Path) -> dict[str, int]:
+def parse_partition(attributes_file: Path) -> dict[str, int]:
     """Split index by image file name. CelebA's numbers (0 training, 1 validation, 2 test) are
     those of SPLITS."""
     parent_folder = attributes_file.parent.parent
@@ -78,7 +78,7 @@ def read_partition(attributes_file: Path) -> dict[str, int]:
         if candidate.is_file()
     ]
     fields_by_line = (
-        [line.split()[:2] for _, line in read_lines(partition_files[0])] if partition_files else []
+        [line.split()[:2] for _, line in load_lines(partition_files[0])] if partition_files else []
     )
     return {
         fields[0]: int(fields[1])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, split_of_file
-from pellucid.formats.instance_maps import masks_of_instances, read_instance_map
+from pellucid.formats.instance_maps import masks_of_instances, parse_instance_map
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "cityscapes"
@@ -43,7 +43,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     has_images = (probe.path / IMAGE_FOLDER).is_dir()
     for name in sorted(name for name in probe.file_names if FILE_NAME.search(name)):
         path = probe.path / name
-        values = read_instance_map(path)
+        values = parse_instance_map(path)
         numbers, masks = masks_of_instances(values)
         split = split_of_file(path, probe.path)
         height, width = values.shape

@@ -18,7 +18,7 @@ from pellucid.core.tables import (
     Int32Array,
     Kind,
 )
-from pellucid.formats.builder import DatasetBuilder, skipped_notes
+from pellucid.formats.builder import DatasetBuilder, note_skipped
 from pellucid.formats.dataset import (
     BoxShapes,
     Note,
@@ -40,8 +40,8 @@ from pellucid.formats.readers.coco_document import (
     find_concept_index,
     find_image_index,
     image_file_name,
+    parse_document,
     pixel_length,
-    read_document,
 )
 from pellucid.formats.readers.coco_keypoints import box_of_keypoints
 from pellucid.formats.readers.coco_outlines import outline_texts, segmentation_notes
@@ -61,7 +61,7 @@ COCO_KEYS = "images|annotations|categories|licenses|info"
 def matches(probe: Probe) -> bool:
     """Whether the source is a COCO JSON object, or a folder with such files, one per split."""
     if probe.is_dir:
-        return any(is_coco(probe.read_head(file_name)) for file_name in annotation_files(probe))
+        return any(is_coco(probe.load_head(file_name)) for file_name in annotation_files(probe))
     return is_coco(probe.head)
 
 
@@ -122,7 +122,7 @@ def unread_files(probe: Probe) -> list[str]:
         for file_name in probe.files_with_suffix(".json")
         if file_name not in chosen
         and not file_name.rsplit("/", maxsplit=1)[-1].startswith(OTHER_TASKS)
-        and is_coco(head := probe.read_head(file_name))
+        and is_coco(head := probe.load_head(file_name))
         and '"annotations"' in head
     ]
 
@@ -135,9 +135,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     ignored regions.
     """
     if probe.is_dir:
-        return read_folder(probe, options)
+        return parse_folder(probe, options)
     path = probe.path
-    document, notes = read_document(path)
+    document, notes = parse_document(path)
     image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
     concept_index_by_id = {category.id: index for index, category in enumerate(document.categories)}
     image_indexes = np.array(
@@ -191,24 +191,24 @@ def listed_images(path: Path, document: CocoFile, options: ReadOptions) -> Image
         width=[pixel_length(image.width) for image in document.images],
         height=[pixel_length(image.height) for image in document.images],
         image_ids=[str(image.id) for image in document.images],
-        split=[stated_split(image.split or image.subset) for image in document.images],
+        split=[split_of_field(image.split or image.subset) for image in document.images],
     )
 
 
-def stated_split(text: object) -> int:
+def split_of_field(text: object) -> int:
     """The index of the split that a field of an image names, -1 if it names none."""
     split = parse_split(text) if isinstance(text, str) else None
     return -1 if split is None else split
 
 
-def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+def parse_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Merge one file per split; the split is inferred from the file or folder name."""
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     concept_ids: dict[str, str] = {}
     for file_name in annotation_files(probe):
-        if not is_coco(probe.read_head(file_name)):
+        if not is_coco(probe.load_head(file_name)):
             continue
-        split_source = read(Probe(probe.path / file_name, probe.read_head(file_name)), options)
+        split_source = read(Probe(probe.path / file_name, probe.load_head(file_name)), options)
         for concept_name, concept_id in zip(
             split_source.concepts, split_source.concept_ids, strict=True
         ):
@@ -259,7 +259,7 @@ def box_annotations(
         annotation_box(path, index, annotation)
         for index, annotation in enumerate(document.annotations)
     ]
-    notes = unlocated_notes(document, located_boxes, images, image_indexes)
+    notes = note_unlocated(document, located_boxes, images, image_indexes)
     is_used = np.array([box is not None for box in located_boxes], bool)
     is_used &= images.stated[image_indexes] != UNANNOTATED
     used_rows = np.flatnonzero(is_used)
@@ -300,7 +300,7 @@ def box_annotations(
     ), notes
 
 
-def unlocated_notes(
+def note_unlocated(
     document: CocoFile,
     boxes: list[list[float] | None],
     images: Images,
@@ -334,7 +334,7 @@ def unlocated_notes(
         skipped_images = np.unique(image_indexes[other_rows])
         images.stated[skipped_images] = UNANNOTATED
         skipped_counts = {"without a box or a shape": len(other_rows)}
-        notes += skipped_notes(skipped_counts, len(skipped_images), 0, {})
+        notes += note_skipped(skipped_counts, len(skipped_images), 0, {})
     return notes
 
 

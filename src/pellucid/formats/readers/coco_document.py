@@ -72,7 +72,7 @@ class CocoFile(msgspec.Struct):
 Listed = TypeVar("Listed", CocoImage, CocoCategory)
 
 
-def read_document(path: Path) -> tuple[CocoFile, list[Note]]:
+def parse_document(path: Path) -> tuple[CocoFile, list[Note]]:
     """The file without images and categories that repeat others, and a note on these.
 
     Raises:

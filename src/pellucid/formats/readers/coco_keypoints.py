@@ -68,7 +68,7 @@ def box_of_keypoints(numbers: list[float] | None) -> Box | None:
     return [*low.tolist(), *(high - low).tolist()]
 
 
-def read_keypoint_results(path: Path, format_name: str, keypoint_count: int) -> ParsedPredictions:
+def parse_keypoint_results(path: Path, format_name: str, keypoint_count: int) -> ParsedPredictions:
     """Results with keypoints. A record without a bbox has the box around all its points, as
     pycocotools has it. keypoint_count: of the view's objects, 0 if it is not known.
 

@@ -79,7 +79,7 @@ class MaskedColumns:
     outline: StringArray | None = None
 
 
-def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
+def parse_masked_results(path: Path, format_name: str) -> ParsedPredictions:
     """Parse any valid JSON file of results with masks, polygons or boxes.
 
     Raises:
@@ -96,8 +96,8 @@ def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
         encode_ids(category_keys(results)),
         "path" if has_file_names else "id",
         scores_of(path, results),
-        stated_boxes(path, results),
-        encoded_masks(path, results),
+        collect_boxes(path, results),
+        encode_masks(path, results),
         polygon_texts(results),
     )
     return build_masked(path, format_name, columns)
@@ -161,7 +161,7 @@ def disagreement_notes(
     return shape_notes(columns.box[rows[known]], stated)
 
 
-def stated_boxes(path: Path, results: list[MaskedResult]) -> Float64Array:
+def collect_boxes(path: Path, results: list[MaskedResult]) -> Float64Array:
     """The boxes, NaN where a record has none. A record without a box has a mask or polygons."""
     boxes = np.full((len(results), 4), np.nan)
     for row, result in enumerate(results):
@@ -191,7 +191,7 @@ def stated_boxes(path: Path, results: list[MaskedResult]) -> Float64Array:
     return boxes
 
 
-def encoded_masks(path: Path, results: list[MaskedResult]) -> Masks:
+def encode_masks(path: Path, results: list[MaskedResult]) -> Masks:
     """The run lengths of every record; nothing where it has none."""
     texts, sizes = [], np.zeros((len(results), 2), np.int32)
     for row, result in enumerate(results):

@@ -73,7 +73,7 @@ def outline_texts(path: Path, document: CocoFile, rows: list[int]) -> StringArra
         if not is_polygons(shape) and not is_encoded_mask(shape):
             shape = None
         if annotation.keypoints:
-            stated = stated_keypoints(path, row, annotation, categories[annotation.category_id])
+            stated = find_keypoints(path, row, annotation, categories[annotation.category_id])
             stated.segmentation = shape
             texts.append(encode_keypoints(stated))
         else:
@@ -81,7 +81,7 @@ def outline_texts(path: Path, document: CocoFile, rows: list[int]) -> StringArra
     return string_column(texts) if any(texts) else None
 
 
-def stated_keypoints(
+def find_keypoints(
     path: Path, row: int, annotation: CocoAnnotation, category: CocoCategory
 ) -> StatedKeypoints:
     """The keypoints of an annotation. With `num_keypoints` 0 none is labelled, whatever they say,

@@ -35,8 +35,8 @@ from pellucid.formats.readers.coco_categories import (
     interpretation_of,
     require_category,
 )
-from pellucid.formats.readers.coco_keypoints import read_keypoint_results
-from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, read_masked_results
+from pellucid.formats.readers.coco_keypoints import parse_keypoint_results
+from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, parse_masked_results
 from pellucid.formats.tabular.reader import escape_glob, quote_string
 
 NAME = "coco-results"
@@ -77,18 +77,20 @@ SAMPLE_SIZE = 2_000
 integers if possible."""
 
 
-def read_results(path: Path) -> ParsedPredictions:
+def parse_results(path: Path) -> ParsedPredictions:
     """Boxes with scores; ids stay strings until they are resolved to the version's images and
     concepts."""
-    native_columns = None if _native.library is None else read_columns_native(path)
-    return build_source(path, *(native_columns or read_columns_duckdb(path)))
+    native_columns = None if _native.library is None else parse_columns_native(path)
+    return build_source(path, *(native_columns or parse_columns_duckdb(path)))
 
 
-def read_masks(path: Path) -> ParsedPredictions:
+def parse_masks(path: Path) -> ParsedPredictions:
     """Masks with scores, and boxes where they are stated."""
-    native_columns = None if _native.library is None else read_columns_native(path, with_masks=True)
+    native_columns = (
+        None if _native.library is None else parse_columns_native(path, with_masks=True)
+    )
     if native_columns is None:
-        return read_masked_results(path, NAME)
+        return parse_masked_results(path, NAME)
     columns, image_key_kind = native_columns
     return build_masked(
         path,
@@ -104,7 +106,7 @@ def read_masks(path: Path) -> ParsedPredictions:
     )
 
 
-def read_columns_native(
+def parse_columns_native(
     path: Path, with_masks: bool = False
 ) -> tuple[dict[str, Any], ImageKeyKind] | None:
     """Parse a file in the usual plain layout with the native parser; None for any other layout.
@@ -116,7 +118,7 @@ def read_columns_native(
     with ThreadPoolExecutor(len(byte_ranges)) as threads:
         chunks_by_range = list(
             threads.map(
-                lambda byte_range: read_byte_range(path, byte_range[0], byte_range[1], with_masks),
+                lambda byte_range: load_byte_range(path, byte_range[0], byte_range[1], with_masks),
                 byte_ranges,
             )
         )
@@ -154,7 +156,7 @@ def record_boundary(path: Path) -> int | None:
     return None if boundary is None else size // 2 + boundary.start() + 1
 
 
-def read_byte_range(
+def load_byte_range(
     path: Path, start: int, end: int | None, with_masks: bool
 ) -> list[Columns] | None:
     """Parse bytes `begin` to `end` in chunks; None if the layout is not plain or the range ends
@@ -217,7 +219,7 @@ def parse_chunk(
     return None if consumed < 0 else consumed
 
 
-def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
+def parse_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     """Parse any valid JSON file with DuckDB."""
     with path.open("rb") as file:
         head = file.read(4096)
@@ -367,12 +369,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     shape = shape_key(probe.path)
     if shape == "keypoints":
         keypoint_count = options.annotated_shapes().keypoint_count
-        return read_keypoint_results(probe.path, NAME, keypoint_count)
+        return parse_keypoint_results(probe.path, NAME, keypoint_count)
     if shape == "poly":
-        return read_masked_results(probe.path, NAME)
+        return parse_masked_results(probe.path, NAME)
     if shape == "segmentation":
-        return read_masks(probe.path)
-    return read_results(probe.path)
+        return parse_masks(probe.path)
+    return parse_results(probe.path)
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

@@ -9,7 +9,7 @@ import msgspec
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import BoxShapes, ParsedAnnotations, parse_split
 from pellucid.formats.parsing import parse_json
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files, read_head
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files, load_head
 
 NAME = "createml"
 
@@ -50,7 +50,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".json")]
+        else [probe.load_head(file_name) for file_name in probe.sample_with_suffix(".json")]
     )
     return any(
         head.startswith("[")
@@ -63,7 +63,7 @@ def matches(probe: Probe) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     for file in list_files(probe, ".json"):
-        if probe.is_dir and read_head(file).startswith("{"):
+        if probe.is_dir and load_head(file).startswith("{"):
             builder.skip_file(file.relative_to(probe.path).as_posix())
             continue
         folder = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."

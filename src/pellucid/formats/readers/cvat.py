@@ -18,7 +18,7 @@ from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_of_fi
 from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.parsing import element_text, parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
-from pellucid.formats.readers.cvat_skeletons import Skeleton, read_skeletons, skeleton_keypoints
+from pellucid.formats.readers.cvat_skeletons import Skeleton, parse_skeletons, skeleton_keypoints
 
 NAME = "cvat"
 OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask")
@@ -39,7 +39,7 @@ class CvatImage:
 def matches(probe: Probe) -> bool:
     if probe.is_dir:
         return any(
-            is_cvat(probe.read_head(file_name)) for file_name in probe.sample_with_suffix(".xml")
+            is_cvat(probe.load_head(file_name)) for file_name in probe.sample_with_suffix(".xml")
         )
     return is_cvat(probe.head)
 
@@ -72,9 +72,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             if (name := element_text(label_element, "name"))
             and not element_text(label_element, "parent")  # a point of a skeleton
         )
-        skeletons = read_skeletons(root)
+        skeletons = parse_skeletons(root)
         for image_element in root.iterfind("image"):
-            counts = read_image_element(builder, probe.path, file, image_element, skeletons)
+            counts = parse_image_element(builder, probe.path, file, image_element, skeletons)
             outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
@@ -87,7 +87,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return builder.build(options.kind, list(labels))
 
 
-def read_image_element(
+def parse_image_element(
     builder: DatasetBuilder,
     source: Path,
     file: Path,
@@ -106,13 +106,13 @@ def read_image_element(
     image = builder.add_image(image_name, width, height, split, image_element.get("id") or "")
     cvat_image = CvatImage(image, image_name, width, height, file, skeletons)
     kinds = Counter(
-        read_shape(builder, cvat_image, shape, f"image '{image_name}' <{shape.tag}> {shape_index}")
+        parse_shape(builder, cvat_image, shape, f"image '{image_name}' <{shape.tag}> {shape_index}")
         for shape_index, shape in enumerate(image_element)
     )
     return kinds["outline"], kinds["rotated box"]
 
 
-def read_shape(
+def parse_shape(
     builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
 ) -> str | None:
     """Add a shape; returns `outline` or `rotated box` where its box is the one around it."""
@@ -122,22 +122,22 @@ def read_shape(
     elif not concept:
         builder.skip_shape(image.index, f"{shape.tag} without a label", has_concept=False)
     elif shape.tag == "box":
-        return read_box(builder, image, shape, location)
+        return parse_cvat_box(builder, image, shape, location)
     elif shape.tag == "skeleton":
-        read_skeleton(builder, image, shape, location)
+        parse_skeleton(builder, image, shape, location)
     elif (
         shape.tag == "mask"
         and (pixels := mask_pixels(shape, image.width, image.height)) is not None
     ):
         builder.add_mask(image.index, concept, pixels, location)
     elif shape.tag in OUTLINE_TAGS:
-        return read_outline(builder, image, shape, location)
+        return parse_cvat_outline(builder, image, shape, location)
     else:
         builder.skip_shape(image.index, shape.tag)
     return None
 
 
-def read_box(
+def parse_cvat_box(
     builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
 ) -> str | None:
     corners = tuple(
@@ -153,7 +153,9 @@ def read_box(
     return "rotated box" if is_rotated else None
 
 
-def read_skeleton(builder: DatasetBuilder, image: CvatImage, shape: Element, location: str) -> None:
+def parse_skeleton(
+    builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
+) -> None:
     """An object of fewer than two labelled points has no extent: it is counted, not read."""
     concept = shape.get("label") or ""
     stated = skeleton_keypoints(shape, image.skeletons[concept], image.file, location)
@@ -163,11 +165,11 @@ def read_skeleton(builder: DatasetBuilder, image: CvatImage, shape: Element, loc
         builder.add_keypoints(image.index, concept, stated, location)
 
 
-def read_outline(
+def parse_cvat_outline(
     builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
 ) -> str | None:
     if shape.tag == "ellipse":
-        points = ellipse_outline(*read_ellipse(shape, image.file, location))
+        points = ellipse_outline(*parse_ellipse(shape, image.file, location))
     elif shape.get("points"):
         points = parse_points(shape.get("points") or "", image.file, location)
     else:
@@ -224,7 +226,7 @@ def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[fl
     ]
 
 
-def read_ellipse(
+def parse_ellipse(
     shape: Element, file: object, location: str
 ) -> tuple[tuple[float, float], tuple[float, float], float]:
     """Center, radii and clockwise turn in degrees."""

@@ -21,7 +21,7 @@ class Skeleton:
     edges: list[tuple[int, int]] | None = None
 
 
-def read_skeletons(root: Element) -> dict[str, Skeleton]:
+def parse_skeletons(root: Element) -> dict[str, Skeleton]:
     """The skeletons of a file by label: the points of its labels, then any others that occur."""
     points: dict[str, dict[str, None]] = {}
     drawings: dict[str, str] = {}
@@ -35,12 +35,12 @@ def read_skeletons(root: Element) -> dict[str, Skeleton]:
         names = points.setdefault(skeleton.get("label") or "", {})
         names |= dict.fromkeys(point.get("label") or "" for point in skeleton.iterfind("points"))
     return {
-        label: Skeleton(list(names), read_edges(drawings.get(label, ""), list(names)))
+        label: Skeleton(list(names), parse_edges(drawings.get(label, ""), list(names)))
         for label, names in points.items()
     }
 
 
-def read_edges(drawing: str, names: list[str]) -> list[tuple[int, int]] | None:
+def parse_edges(drawing: str, names: list[str]) -> list[tuple[int, int]] | None:
     """The edges of a skeleton's drawing (SVG): lines between nodes, which state their labels."""
     nodes: dict[str, int] = {}
     for circle in re.findall(r"<circle\b[^>]*>", drawing):

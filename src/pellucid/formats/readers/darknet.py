@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
-from pellucid.formats.class_names import read_class_names
+from pellucid.formats.class_names import parse_class_names
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.image_files import is_image_file, list_files
-from pellucid.formats.parsing import is_number, read_lines
+from pellucid.formats.parsing import is_number, load_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.yolo import ListedImages, build_annotations
 
@@ -22,10 +22,10 @@ def matches(probe: Probe) -> bool:
         return probe.path.suffix == ".data" and "names" in probe.head
     if probe.files_with_suffix(".data"):
         return any(
-            "names" in probe.read_head(file_name) for file_name in probe.files_with_suffix(".data")
+            "names" in probe.load_head(file_name) for file_name in probe.files_with_suffix(".data")
         )
     return find_names_file(probe.path) is not None and any(
-        is_label(probe.read_head(file_name)) for file_name in probe.sample_with_suffix(".txt")
+        is_label(probe.load_head(file_name)) for file_name in probe.sample_with_suffix(".txt")
     )
 
 
@@ -51,14 +51,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     )
     root = probe.path if probe.is_dir else probe.path.parent
     names_path = (
-        data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name
+        data_file.parent / Path(parse_data_settings(data_file).get("names", "obj.names")).name
         if data_file
         else find_names_file(root)
     )
     if names_path is None or not names_path.is_file():
         raise MalformedFileError(data_file or root, "has no existing concept names file (names)")
-    concepts = read_class_names(names_path)
-    image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
+    concepts = parse_class_names(names_path)
+    image_entries = parse_image_lists(data_file, root) if data_file else scan_label_files(root)
     image_folder = Path(options.image_folder) if options.image_folder else root
     listed = ListedImages(
         [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries],
@@ -68,16 +68,16 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return build_annotations(data_file or root, image_folder, concepts, listed)
 
 
-def read_data_settings(data_file: Path) -> dict[str, str]:
-    pairs = (line.partition("=") for _, line in read_lines(data_file))
+def parse_data_settings(data_file: Path) -> dict[str, str]:
+    pairs = (line.partition("=") for _, line in load_lines(data_file))
     return {key.strip(): setting.strip() for key, _, setting in pairs}
 
 
-def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]:
+def parse_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]:
     """Image path, split and label file of each entry of the lists in `obj.data`. Paths may start
     with a `data/` that does not exist."""
     image_entries = []
-    for key, setting in read_data_settings(data_file).items():
+    for key, setting in parse_data_settings(data_file).items():
         split = parse_split("validation" if key == "valid" else key)
         list_file = next(
             (
@@ -89,7 +89,7 @@ def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]
         )
         if split is None or list_file is None:
             continue
-        for _, line in read_lines(list_file):
+        for _, line in load_lines(list_file):
             path = (
                 line
                 if (root / line).exists() or not line.startswith("data/")

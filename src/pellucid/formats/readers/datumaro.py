@@ -82,7 +82,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".json")]
+        else [probe.load_head(file_name) for file_name in probe.sample_with_suffix(".json")]
     )
     return any(
         head.startswith("{")
@@ -104,7 +104,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         skeletons = {points.label_id: points.joints for points in document.categories.points.items}
         split = parse_split(file.stem)
         for item_index, item in enumerate(document.items):
-            counts = read_item(
+            counts = parse_item(
                 builder,
                 file,
                 item,
@@ -125,7 +125,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return builder.build(options.kind, list(concept_names))
 
 
-def read_item(
+def parse_item(
     builder: DatasetBuilder,
     file: Path,
     item: DatumaroItem,
@@ -155,13 +155,13 @@ def read_item(
         ignore = bool(
             annotation.attributes.get("is_crowd") or annotation.attributes.get("difficult")
         )
-        outline_count += read_annotation(
+        outline_count += parse_annotation(
             builder, image, concept, annotation, location, ignore, skeletons
         )
     return outline_count, skipped_count
 
 
-def read_annotation(
+def parse_annotation(
     builder: DatasetBuilder,
     image: int,
     concept: str,
@@ -181,13 +181,13 @@ def read_annotation(
             builder.add_outline(image, concept, corners, location, ignore, keep_outline=True)
             return True
         builder.add_box(image, concept, annotation.bbox, location, ignore)
-    elif outline := stated_outline(annotation):
+    elif outline := find_outline(annotation):
         is_area = annotation.type != "polyline"
         builder.add_outline(image, concept, outline, location, ignore, keep_outline=is_area)
         return True
-    elif annotation.type == "mask" and (masks := stated_mask(annotation)) is not None:
+    elif annotation.type == "mask" and (masks := find_mask(annotation)) is not None:
         builder.add_encoded_mask(image, concept, masks, 0, location, ignore=ignore)
-    elif annotation.type == "points" and (stated := stated_keypoints(annotation, skeletons)):
+    elif annotation.type == "points" and (stated := find_keypoints(annotation, skeletons)):
         builder.add_keypoints(image, concept, stated, location, annotation.bbox)
     elif annotation.bbox:
         builder.add_box(image, concept, annotation.bbox, location, ignore)
@@ -197,7 +197,7 @@ def read_annotation(
     return False
 
 
-def stated_outline(annotation: DatumaroAnnotation) -> list[tuple[float, float]]:
+def find_outline(annotation: DatumaroAnnotation) -> list[tuple[float, float]]:
     """The points of a polygon, a line or an ellipse; none of other annotations."""
     numbers = annotation.points
     if not all(isinstance(coordinate, int | float) for coordinate in numbers):
@@ -211,7 +211,7 @@ def stated_outline(annotation: DatumaroAnnotation) -> list[tuple[float, float]]:
     return []
 
 
-def stated_mask(annotation: DatumaroAnnotation) -> Masks | None:
+def find_mask(annotation: DatumaroAnnotation) -> Masks | None:
     """The mask of an annotation; None if it has none, or it covers nothing."""
     if annotation.rle is None:
         return None
@@ -219,7 +219,7 @@ def stated_mask(annotation: DatumaroAnnotation) -> Masks | None:
     return masks if measure_masks(masks).area[0] else None
 
 
-def stated_keypoints(
+def find_keypoints(
     annotation: DatumaroAnnotation, skeletons: Mapping[int, list[tuple[int, int]]]
 ) -> StatedKeypoints | None:
     """The keypoints of an object; None unless at least two are labelled."""

@@ -20,9 +20,9 @@ from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError
 from pellucid.formats.parsing import (
     expect_list,
     expect_object,
+    load_lines,
     parse_json,
     parse_number,
-    read_lines,
 )
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
@@ -42,13 +42,13 @@ def matches(probe: Probe) -> bool:
     return probe.head.startswith("{") and '"annotated_regions"' in probe.head
 
 
-def read_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]:
+def parse_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]:
     """The image records, and the tags if listed."""
     if '"images"' in probe.head:
         document: DeepomaticFile = parse_json(probe.path, DeepomaticFile, "Deepomatic Studio")
         return document.images, document.tags
     image_records = []
-    for line_number, line in read_lines(probe.path):
+    for line_number, line in load_lines(probe.path):
         try:
             image_records.append(msgspec.json.decode(line, type=DeepomaticRecord))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -60,7 +60,7 @@ def read_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    image_records, tags = read_image_records(probe)
+    image_records, tags = parse_image_records(probe)
     for image_index, image_record in enumerate(image_records):
         image_path = image_location(probe, image_record, image_index)
         split = parse_split(str(image_record.get("stage") or ""))
@@ -115,7 +115,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         location = f"record {record_index}"
         record = expect_object(image_record, probe.path, location)
         image_index = builder.add_image(image_location(probe, record, record_index))
-        for label in predicted_labels(probe, record, location):
+        for label in output_labels(probe, record, location):
             score = parse_number(label.get("score"), probe.path, location, "score")
             concept = str(label.get("label_name") or label.get("name") or "")
             region = expect_object(label.get("roi"), probe.path, location).get("bbox")
@@ -133,7 +133,7 @@ def prediction_records(probe: Probe, document: Any) -> list[Any]:
     return expect_list(document.get("images"), probe.path, "$.images") or [document]
 
 
-def predicted_labels(
+def output_labels(
     probe: Probe, record: DeepomaticRecord, location: str
 ) -> Iterator[DeepomaticRecord]:
     """The labels of all outputs, also those that the platform discarded by their threshold."""

@@ -10,7 +10,7 @@ from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.parsing import is_number, parse_number, read_lines, split_fields
+from pellucid.formats.parsing import is_number, load_lines, parse_number, split_fields
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "dota"
@@ -22,7 +22,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".txt")]
+        else [probe.load_head(file_name) for file_name in probe.sample_with_suffix(".txt")]
     )
     return any(is_dota_line(line) for head in heads for line in head.split("\n")[:4])
 
@@ -51,7 +51,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         )
         picture = find_picture(root, f"{image_prefix}/{file.stem}".lstrip("/"))
         image = builder.add_image(picture, split=split, image_id=file.stem)
-        for line_number, line in read_lines(file):
+        for line_number, line in load_lines(file):
             if line.startswith(HEADER_PREFIXES):
                 continue
             fields, location = (

@@ -7,7 +7,7 @@ import re
 
 from pellucid.formats.dataset import ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.parsing import is_number, parse_number, read_lines
+from pellucid.formats.parsing import is_number, load_lines, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
 
@@ -20,7 +20,7 @@ LINE = "image score x1 y1 x2 y2 x3 y3 x4 y4"
 def matches(probe: Probe) -> bool:
     """Whether the source is a folder with such files."""
     return probe.is_dir and any(
-        FILE_NAME.fullmatch(name) and is_result_line(probe.read_head(name).split("\n")[0])
+        FILE_NAME.fullmatch(name) and is_result_line(probe.load_head(name).split("\n")[0])
         for name in probe.files_with_suffix(".txt")
     )
 
@@ -41,7 +41,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         named = FILE_NAME.fullmatch(name)
         if named is None:
             continue
-        for number, line in read_lines(probe.path / name):
+        for number, line in load_lines(probe.path / name):
             fields, location = line.split(), f"{name} line {number}"
             if len(fields) != FIELDS:
                 raise InvalidRecordError(

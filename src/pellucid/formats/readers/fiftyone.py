@@ -43,7 +43,7 @@ def matches(probe: Probe) -> bool:
     head = (
         probe.head
         if not probe.is_dir
-        else probe.read_head("samples.json")
+        else probe.load_head("samples.json")
         if (probe.path / "samples.json").is_file()
         else ""
     )
@@ -197,7 +197,7 @@ def label_box(probe: Probe, label: LabelRecord, location: str) -> BoxCoordinates
 
 
 def matches_predictions(probe: Probe) -> bool:
-    return matches(probe) and '"confidence"' in (probe.head or probe.read_head("samples.json"))
+    return matches(probe) and '"confidence"' in (probe.head or probe.load_head("samples.json"))
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:

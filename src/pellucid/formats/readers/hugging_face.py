@@ -18,7 +18,7 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.parsing import read_lines
+from pellucid.formats.parsing import load_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.readers.hugging_face_records import (
     NAME,
@@ -67,24 +67,24 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     else:
         table_files = [probe.path] if probe.head.startswith("PAR1") else []
     if not table_files:
-        return build_annotations(builder, list(read_metadata(probe, builder)), {}, options, None)
+        return build_annotations(builder, list(parse_metadata(probe, builder)), {}, options, None)
     features: dict[str, Any] = {}
     records: list[Record] = []
     for table_file in table_files:
-        stated = read_features(table_file)  # files may number their classes differently
+        stated = parse_features(table_file)  # files may number their classes differently
         features = features or stated
         wanted = {*RECORD_KEYS, *options.columns.get("concept", ())}
         wanted |= {column for column, feature in stated.items() if class_names(feature)}
-        records += read_table(probe, builder, table_file, wanted, stated)
+        records += load_table(probe, builder, table_file, wanted, stated)
     image_folder = str(probe.path if probe.is_dir else probe.path.parent)
     return build_annotations(builder, records, features, options, image_folder)
 
 
-def read_metadata(probe: Probe, builder: DatasetBuilder) -> Iterator[Record]:
+def parse_metadata(probe: Probe, builder: DatasetBuilder) -> Iterator[Record]:
     for file in list_files(probe, "metadata.jsonl"):
         folder_prefix = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
         split = find_split(Path(folder_prefix).parts)
-        for line_number, fields in read_json_lines(file):
+        for line_number, fields in parse_json_lines(file):
             file_name = fields.pop("file_name", None)
             if not isinstance(file_name, str):
                 raise InvalidRecordError(
@@ -99,8 +99,8 @@ def read_metadata(probe: Probe, builder: DatasetBuilder) -> Iterator[Record]:
             yield Record(image, fields, f"{file.name} line {line_number}")
 
 
-def read_json_lines(file: Path) -> Iterator[tuple[int, Fields]]:
-    for line_number, line in read_lines(file):
+def parse_json_lines(file: Path) -> Iterator[tuple[int, Fields]]:
+    for line_number, line in load_lines(file):
         try:
             yield line_number, msgspec.json.decode(line, type=Fields)
         except msgspec.MsgspecError as error:
@@ -109,7 +109,7 @@ def read_json_lines(file: Path) -> Iterator[tuple[int, Fields]]:
             ) from error
 
 
-def read_table(
+def load_table(
     probe: Probe,
     builder: DatasetBuilder,
     table_file: Path,
@@ -164,7 +164,7 @@ def table_rows(
         ) from error
 
 
-def read_features(table_file: Path) -> dict[str, Any]:
+def parse_features(table_file: Path) -> dict[str, Any]:
     """The feature of each column in the file's metadata, empty if it states none."""
 
     with open_cursor() as connection:

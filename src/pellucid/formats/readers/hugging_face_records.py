@@ -63,14 +63,14 @@ def build_annotations(
         AmbiguousColumnsError: several fields could be the concept.
         InvalidRecordError: a record does not have what its data set promises.
     """
-    requested = requested_concept(options)
+    requested = concept_option(options)
     if any(record.fields.get(OBJECTS_KEY) is not None for record in records):
         count_unread(builder, records, {OBJECTS_KEY})
         records = [object_record(builder.path, record) for record in records]
-        features = nested_features(features.get(OBJECTS_KEY))
+        features = object_features(features.get(OBJECTS_KEY))
         read_records = add_boxes
     elif any(record.fields.get(key) is not None for record in records for key in BOX_KEYS):
-        records = [listed_record(record) for record in records]
+        records = [as_parallel_lists(record) for record in records]
         read_records = add_boxes
     else:
         read_records = add_labels
@@ -92,7 +92,7 @@ def image_size(fields: Fields) -> tuple[float, float]:
     return 0, 0
 
 
-def requested_concept(options: ReadOptions) -> str | None:
+def concept_option(options: ReadOptions) -> str | None:
     for role in options.columns:
         if role != "concept":
             raise InvalidChoiceError("--columns", role, ("concept",))
@@ -117,7 +117,7 @@ def object_record(path: str, record: Record) -> Record:
     return replace(record, fields=fields)
 
 
-def listed_record(record: Record) -> Record:
+def as_parallel_lists(record: Record) -> Record:
     """The fields of a record with boxes of its own as parallel lists; of one box, lists of one."""
     boxes = first_value(record.fields, BOX_KEYS)
     if is_list(boxes) and (not boxes or is_list(boxes[0])):
@@ -137,13 +137,13 @@ def listed(value: Any) -> Sequence[Any]:
     return [] if value is None else [value]
 
 
-def nested_features(feature: Any) -> Mapping[str, Any]:
+def object_features(feature: Any) -> Mapping[str, Any]:
     """The features of the fields of `objects`: within `feature` or a list of one."""
     if isinstance(feature, list) and feature:
-        return nested_features(feature[0])
+        return object_features(feature[0])
     if isinstance(feature, Mapping):
         inner = feature.get("feature")
-        return nested_features(inner) if isinstance(inner, Mapping | list) else feature
+        return object_features(inner) if isinstance(inner, Mapping | list) else feature
     return {}
 
 
@@ -178,10 +178,10 @@ def name_classes(value: Any, feature: Any, path: str, location: str) -> Any:
             )
         return names[value]
     if isinstance(value, list | tuple):
-        inner = feature if names else nested_features(feature)
+        inner = feature if names else object_features(feature)
         return [name_classes(item, inner, path, location) for item in value]
     if isinstance(value, Mapping):
-        nested = nested_features(feature)
+        nested = object_features(feature)
         return {
             key: name_classes(item, nested.get(key), path, location) for key, item in value.items()
         }

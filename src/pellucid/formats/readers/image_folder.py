@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Annotations
-from pellucid.formats.class_names import read_class_names
+from pellucid.formats.class_names import parse_class_names
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
     Note,
@@ -269,7 +269,7 @@ def name_numbers(probe: Probe, folders: Sequence[str]) -> tuple[list[str], list[
     file_name = next((name for name in NAMES_FILES if name in probe.file_names), None)
     if file_name is None or not all(folder.isdecimal() for folder in folders):
         return list(folders), no_ids, []
-    names = read_class_names(probe.path / file_name)
+    names = parse_class_names(probe.path / file_name)
     numbers = sorted(int(folder) for folder in folders)
     first = 0 if 0 in numbers else 1
     if len(set(names)) < len(names) or numbers != list(range(first, first + len(names))):

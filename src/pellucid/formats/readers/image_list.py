@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pellucid.core.errors import format_count
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.class_names import find_first_number, read_class_names
+from pellucid.formats.class_names import find_first_number, parse_class_names
 from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_data_file, is_image_file
-from pellucid.formats.parsing import read_lines
+from pellucid.formats.parsing import load_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
 
@@ -27,7 +27,7 @@ def matches(probe: Probe) -> bool:
     if probe.is_dir:
         return any(
             (probe.path / f"{split}.txt").is_file()
-            and is_image_list(probe.read_head(f"{split}.txt"))
+            and is_image_list(probe.load_head(f"{split}.txt"))
             for split in ("train", "val", "test")
         )
     return is_image_list(probe.head)
@@ -60,8 +60,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     )
     folder = probe.path if probe.is_dir else probe.path.parent
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    names = next((read_names(folder / name) for name in NAMES_FILES if is_file(folder, name)), [])
-    lines = [line for file in files for line in read_list_lines(file)]
+    names = next((parse_names(folder / name) for name in NAMES_FILES if is_file(folder, name)), [])
+    lines = [line for file in files for line in parse_list_lines(file)]
     concepts_of_lines = parse_concepts(builder, lines, names, options.separator)
     for line, concepts in zip(lines, concepts_of_lines, strict=True):
         image = builder.add_image(line.image, split=line.split)
@@ -74,16 +74,16 @@ def is_file(folder: Path, name: str) -> bool:
     return (folder / name).is_file()
 
 
-def read_names(path: Path) -> list[str]:
+def parse_names(path: Path) -> list[str]:
     """Of a line with synonyms, as in ImageNet, the first."""
-    return [name.split(",")[0] for name in read_class_names(path)]
+    return [name.split(",")[0] for name in parse_class_names(path)]
 
 
-def read_list_lines(file: Path) -> list[ListLine]:
+def parse_list_lines(file: Path) -> list[ListLine]:
     split = parse_split(file.stem)
     parted = [
         (number, *line.partition("\t" if "\t" in line else " "))
-        for number, line in read_lines(file)
+        for number, line in load_lines(file)
     ]
     return [
         ListLine(image, text.strip(), -1 if split is None else split, f"{file.name} line {number}")

@@ -20,12 +20,12 @@ from pellucid.formats.json_rows import (
     Row,
     UnequalListsError,
     document_rows,
+    find_record_list,
     image_entries,
     image_key,
     is_score_key,
-    listed_records,
     names_concepts,
-    read_document,
+    parse_document,
     reject_repeated_images,
     row_columns,
     without_failures,
@@ -35,7 +35,7 @@ from pellucid.formats.readers.json_predictions import has_scores
 from pellucid.formats.tabular.annotation_table import (
     explain_annotation_columns,
     has_annotation_columns,
-    read_annotation_table,
+    parse_annotation_table,
 )
 from pellucid.formats.tabular.reader import TableReader, open_memory_table
 
@@ -49,10 +49,10 @@ def matches(probe: Probe) -> bool:
     if probe.is_dir or probe.head[:1] not in ("{", "[") or has_scores(probe.head):
         return False
     try:
-        document = read_document(probe.path, probe.head)
+        document = parse_document(probe.path, probe.head)
         if not names_images_by_key(document):
             return False
-        rows, _ = read_rows(probe, SAMPLED_ROWS)
+        rows, _ = parse_rows(probe, SAMPLED_ROWS)
         names_images = bool(rows) and all(image_key(row) for row in rows)
         is_scored = any(is_score_key(field) for row in rows for field in row)
         if not names_images or is_scored:
@@ -76,7 +76,7 @@ OBJECT_FIELDS = {
 def names_images_by_key(document: Any) -> bool:
     """Whether the keys of an object may be images: they end like image files, or the entries are
     lists, have boxes or labels, or several have the same fields. Settings are none of these."""
-    entries = keyed_entries(document)
+    entries = entries_by_key(document)
     if entries is None:
         return True
     fields = [set(entry) for entry in entries.values() if isinstance(entry, Mapping)]
@@ -86,22 +86,22 @@ def names_images_by_key(document: Any) -> bool:
     return has_lists or are_alike or has_objects or any(map(is_image_file, entries))
 
 
-def keyed_entries(document: Any) -> dict[str, Any] | None:
+def entries_by_key(document: Any) -> dict[str, Any] | None:
     """The entries of an object whose keys alone can name the images."""
     if not isinstance(document, Mapping) or image_key(document) is not None:
         return None
     if names_concepts(document):
         return None
     entries = image_entries(document)
-    if entries is None or listed_records(document) is not None:
+    if entries is None or find_record_list(document) is not None:
         return None
     if all(isinstance(entry, Mapping) and image_key(entry) for entry in entries.values()):
         return None
     return entries
 
 
-def read_rows(probe: Probe, row_limit: int | None = None) -> tuple[list[Row], list[Note]]:
-    document = read_document(probe.path, probe.head)
+def parse_rows(probe: Probe, row_limit: int | None = None) -> tuple[list[Row], list[Note]]:
+    document = parse_document(probe.path, probe.head)
     if row_limit is None:
         reject_repeated_images(probe.path, document)
     try:
@@ -119,11 +119,11 @@ def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    rows, notes = read_rows(probe)
+    rows, notes = parse_rows(probe)
     reader = open_rows(probe, rows)
     if not has_annotation_columns(reader, options):
         explain_annotation_columns(reader, options)
-    annotations = read_annotation_table(reader, options)
+    annotations = parse_annotation_table(reader, options)
     return replace(
         annotations, path=str(probe.path), format=NAME, notes=[*annotations.notes, *notes]
     )

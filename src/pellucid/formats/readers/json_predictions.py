@@ -26,7 +26,7 @@ from pellucid.formats.json_rows import (
     document_rows,
     image_key,
     is_record_list,
-    read_document,
+    parse_document,
     reject_repeated_images,
     row_columns,
     without_failures,
@@ -37,7 +37,7 @@ from pellucid.formats.readers import coco_results
 from pellucid.formats.tabular.prediction_table import (
     explain_prediction_columns,
     has_prediction_columns,
-    read_prediction_table,
+    parse_prediction_table,
 )
 from pellucid.formats.tabular.reader import open_memory_table
 
@@ -51,7 +51,7 @@ RESULT_SHAPES = ("bbox", "segmentation", "keypoints", "poly")
 def matches(probe: Probe) -> bool:
     """Whether a file, or the files of a folder, hold JSON with scores."""
     if probe.is_dir:
-        heads = [probe.read_head(name) for name in probe.sample_with_suffix(".json")]
+        heads = [probe.load_head(name) for name in probe.sample_with_suffix(".json")]
         return any(map(has_scores, heads))
     return has_scores(probe.head)
 
@@ -60,7 +60,7 @@ def is_json(probe: Probe) -> bool:
     """Whether the source is a file of JSON, or a folder of such files."""
     if probe.is_dir:
         names = probe.sample_with_suffix(".json")
-        return bool(names) and all(probe.read_head(name)[:1] in ("{", "[") for name in names)
+        return bool(names) and all(probe.load_head(name)[:1] in ("{", "[") for name in names)
     return probe.head[:1] in ("{", "[")
 
 
@@ -88,20 +88,20 @@ def holds_scored_annotations(probe: Probe) -> bool:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     if probe.is_dir:
-        return read_rows(probe, list(folder_rows(probe)), options)
-    document = read_document(probe.path, probe.head)
+        return parse_rows(probe, list(folder_rows(probe)), options)
+    document = parse_document(probe.path, probe.head)
     reject_repeated_images(probe.path, document)
     reject_unnamed_scores(probe.path, document)
-    records = named_records(document)
+    records = name_records(document)
     if records and all(map(is_result, records)):
-        return read_coco_records(probe, records, options)
+        return parse_coco_records(probe, records, options)
     plain = document if records is None else [without_numbers(record) for record in records]
     rows, notes = with_class_names(probe.path, document, rows_of(probe.path, plain))
-    predictions = read_rows(probe, rows, options)
+    predictions = parse_rows(probe, rows, options)
     return replace(predictions, notes=[*predictions.notes, *notes])
 
 
-def read_coco_records(
+def parse_coco_records(
     probe: Probe, records: Sequence[Mapping[str, Any]], options: ReadOptions
 ) -> ParsedPredictions:
     with memory_documents.as_file(records) as path:
@@ -113,7 +113,7 @@ def read_coco_records(
     return replace(predictions, path=str(probe.path), format=NAME)
 
 
-def read_rows(
+def parse_rows(
     probe: Probe, rows: Sequence[dict[str, Any]], options: ReadOptions
 ) -> ParsedPredictions:
     rows, failed = without_failures(rows)
@@ -127,7 +127,7 @@ def read_rows(
         explain_prediction_columns(reader, options)
         fields = f"fields {summarize_names(reader.column_types, 12)}"
         raise InvalidRecordError(probe.path, "$", fields, RECORDS_REMEDY)
-    predictions = read_prediction_table(reader, options)
+    predictions = parse_prediction_table(reader, options)
     return replace(mark_failed(predictions, failed), path=str(probe.path), format=NAME)
 
 
@@ -172,7 +172,7 @@ def folder_rows(probe: Probe) -> Iterator[dict[str, Any]]:
     """The rows of one file per image, which its name gives unless the file does."""
     for file_name in probe.files_with_suffix(".json"):
         path = probe.path / file_name
-        document = read_document(path, probe.read_head(file_name))
+        document = parse_document(path, probe.load_head(file_name))
         image = Path(file_name).with_suffix("").as_posix()
         if isinstance(document, list) and all(map(names_image, document)):
             yield from rows_of(path, document)
@@ -207,7 +207,7 @@ def nothing_found(
     return builder.build(options.kind)
 
 
-def named_records(document: Any) -> list[dict[str, Any]] | None:
+def name_records(document: Any) -> list[dict[str, Any]] | None:
     """The records of a document, with the names of the images and categories that its own tables
     number; None if it is no list of records."""
     tables = document if isinstance(document, Mapping) else {}

@@ -11,7 +11,7 @@ from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import is_number, parse_number, read_lines
+from pellucid.formats.parsing import is_number, load_lines, parse_number
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "kitti"
@@ -22,7 +22,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".txt")]
+        else [probe.load_head(file_name) for file_name in probe.sample_with_suffix(".txt")]
     )
     return any(is_kitti_line(head.split("\n", maxsplit=1)[0]) for head in heads)
 
@@ -52,7 +52,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         image = builder.add_unique_image(
             find_image_name(file, options), split=split, image_id=file.stem
         )
-        for line_number, line in read_lines(file):
+        for line_number, line in load_lines(file):
             location = f"line {line_number}"
             parsed = parse_line(line)
             if parsed is None:

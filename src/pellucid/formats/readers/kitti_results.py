@@ -6,7 +6,7 @@ from __future__ import annotations
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.parsing import parse_number, read_lines
+from pellucid.formats.parsing import load_lines, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, list_files
 from pellucid.formats.readers.kitti import DONT_CARE, parse_line
@@ -21,7 +21,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(name) for name in probe.sample_with_suffix(".txt")]
+        else [probe.load_head(name) for name in probe.sample_with_suffix(".txt")]
     )
     lines = [parse_line(head.split("\n", maxsplit=1)[0]) for head in heads]
     return any(line is not None and len(line[1]) == NUMBERS for line in lines)
@@ -39,7 +39,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             continue
         key = file.relative_to(probe.path) if probe.is_dir else file.stem
         image = builder.add_image(str(key).removesuffix(file.suffix).replace("\\", "/"))
-        for number, line in read_lines(file):
+        for number, line in load_lines(file):
             parsed, location = parse_line(line), f"{file.name} line {number}"
             if parsed is None or len(parsed[1]) != NUMBERS:
                 raise InvalidRecordError(

@@ -43,7 +43,7 @@ from pellucid.formats.readers.label_studio_tasks import (
     choose_controls,
     is_csv_export,
     is_image_choice,
-    read_tasks,
+    parse_tasks,
 )
 
 NAME = "label-studio"
@@ -81,7 +81,7 @@ def matches_predictions(probe: Probe) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     cancelled_count = outline_count = 0
-    tasks = read_tasks(probe)
+    tasks = parse_tasks(probe)
     choice_keys = choose_choice_keys(probe.path, tasks, options)
     controls = choose_controls(probe.path, tasks, options)
     for task_index, task in enumerate(tasks):
@@ -98,7 +98,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         for result_value, width, height in results:
             if width and height:
                 builder.add_image(task_image_path(probe, task, location, options), width, height)
-            outline_count += read_value(
+            outline_count += parse_value(
                 builder, probe, image, result_value, width, height, location
             )
         if "data" not in task:
@@ -270,7 +270,7 @@ def result_concepts(result_value: ResultValue) -> list[str]:
     return [str(label) for label in (labels if isinstance(labels, list) else [labels])]
 
 
-def read_value(
+def parse_value(
     builder: DatasetBuilder,
     probe: Probe,
     image: int,
@@ -377,7 +377,7 @@ def region_outline(
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """The predictions of one model. A region's own score is used, else its prediction's."""
-    tasks = read_tasks(probe)
+    tasks = parse_tasks(probe)
     builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "task")
     model_versions: dict[str, None] = {}
     prediction_count = 0

@@ -15,9 +15,9 @@ import msgspec
 
 from pellucid.core.errors import InvalidChoiceError, MalformedFileError
 from pellucid.formats.errors import AmbiguousColumnsError
-from pellucid.formats.json_rows import is_json_lines, read_document
+from pellucid.formats.json_rows import is_json_lines, parse_document
 from pellucid.formats.limits import MAX_TEXT_BYTES
-from pellucid.formats.parsing import parse_json, read_utf8
+from pellucid.formats.parsing import decode_utf8, parse_json
 from pellucid.formats.probe import Probe, ReadOptions
 
 TaskRecord = dict[str, Any]
@@ -37,7 +37,7 @@ def is_csv_export(head: str) -> bool:
     return set(head.partition("\n")[0].strip().split(",")) >= CSV_COLUMNS
 
 
-def read_tasks(probe: Probe) -> list[TaskRecord]:
+def parse_tasks(probe: Probe) -> list[TaskRecord]:
     """The tasks, each a dict; of CSV, with the JSON of its cells decoded.
 
     Raises:
@@ -46,14 +46,14 @@ def read_tasks(probe: Probe) -> list[TaskRecord]:
     if is_csv_export(probe.head):
         return csv_tasks(probe.path)
     if is_json_lines(probe.head):
-        return [task for task in read_document(probe.path, probe.head) if isinstance(task, dict)]
+        return [task for task in parse_document(probe.path, probe.head) if isinstance(task, dict)]
     tasks: list[TaskRecord] = parse_json(probe.path, list[TaskRecord], "Label Studio")
     return tasks
 
 
 def csv_tasks(path: Path) -> list[TaskRecord]:
     csv.field_size_limit(min(MAX_TEXT_BYTES, (1 << 31) - 1))
-    rows = csv.DictReader(read_utf8(path).decode().splitlines(keepends=True))
+    rows = csv.DictReader(decode_utf8(path).decode().splitlines(keepends=True))
     tasks = []
     for row in rows:
         cells = {key: value for key, value in row.items() if key and isinstance(value, str)}

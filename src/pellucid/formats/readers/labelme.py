@@ -27,7 +27,7 @@ from pellucid.formats.probe import (
     Probe,
     ReadOptions,
     list_files,
-    read_head,
+    load_head,
 )
 
 NAME = "labelme"
@@ -72,7 +72,7 @@ class LabelMeFile(msgspec.Struct):
 def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return is_json(probe.head) or is_xml(probe.head)
-    heads = [probe.read_head(name) for name in probe.sample_with_suffix(".json", ".xml")]
+    heads = [probe.load_head(name) for name in probe.sample_with_suffix(".json", ".xml")]
     return any(is_json(head) or is_xml(head) for head in heads)
 
 
@@ -95,15 +95,15 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     outline_count = group_count = 0
     locator = ImageLocator(probe.path, options.image_folder, by_folder=True)
     for file in list_files(probe, ".json"):
-        if probe.is_dir and is_foreign(read_head(file)):
+        if probe.is_dir and is_foreign(load_head(file)):
             builder.skip_file(file.relative_to(probe.path).as_posix())
         elif probe.is_dir or is_json(probe.head):
-            outlines, groups = read_json(builder, locator, file)
+            outlines, groups = parse_labelme_json(builder, locator, file)
             outline_count += outlines
             group_count += groups
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
-            outline_count += read_xml(builder, probe.path, file)
+            outline_count += parse_labelme_xml(builder, probe.path, file)
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
     )
@@ -115,7 +115,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return builder.build(options.kind)
 
 
-def read_json(builder: DatasetBuilder, locator: ImageLocator, file: Path) -> tuple[int, int]:
+def parse_labelme_json(
+    builder: DatasetBuilder, locator: ImageLocator, file: Path
+) -> tuple[int, int]:
     """Add shapes as boxes and set flags as tags; return the number of shapes that are not
     rectangles, and of objects of several shapes."""
     document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
@@ -210,7 +212,7 @@ def mask_pixels(shape: Shape, width: float, height: float) -> BoolArray | None:
     return pixels
 
 
-def read_xml(builder: DatasetBuilder, source: Path, file: Path) -> int:
+def parse_labelme_xml(builder: DatasetBuilder, source: Path, file: Path) -> int:
     root = parse_xml(file)
     folder, file_name = (
         element_text(root, "folder"),

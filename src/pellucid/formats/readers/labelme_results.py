@@ -9,7 +9,7 @@ from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.prediction_builder import PredictionBuilder
-from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, list_files, read_head
+from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, list_files, load_head
 from pellucid.formats.readers.labelme import (
     LabelMeFile,
     circle_outline,
@@ -28,7 +28,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(name) for name in probe.sample_with_suffix(".json")]
+        else [probe.load_head(name) for name in probe.sample_with_suffix(".json")]
     )
     return any(is_json(head) and SCORE.search(head) is not None for head in heads)
 
@@ -42,7 +42,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     builder = PredictionBuilder(str(probe.path), NAME, "shape")
     skipped = 0
     for file in list_files(probe, ".json"):
-        if probe.is_dir and is_foreign(read_head(file)):
+        if probe.is_dir and is_foreign(load_head(file)):
             continue
         document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
         image = builder.add_image(clean_image_path(document.imagePath))

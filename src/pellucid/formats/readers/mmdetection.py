@@ -46,7 +46,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".json")]
+        else [probe.load_head(file_name) for file_name in probe.sample_with_suffix(".json")]
     )
     return any(map(is_result, heads))
 

@@ -28,7 +28,7 @@ CsvRow = dict[str, str]
 def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return is_boxes(probe.head) or is_labels(probe.head)
-    heads = [probe.read_head(file_name) for file_name in probe.files_with_suffix(".csv")]
+    heads = [probe.load_head(file_name) for file_name in probe.files_with_suffix(".csv")]
     return any(is_boxes(head) or is_labels(head) or is_images(head) for head in heads)
 
 
@@ -63,7 +63,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         file: Probe(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head
         for file in files
     }
-    label_names = read_label_names(root)
+    label_names = parse_label_names(root)
     image_paths = image_paths_by_stem(Path(options.image_folder) if options.image_folder else root)
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     image_indexes: dict[str, int] = {}
@@ -107,7 +107,7 @@ def csv_records(file: Path) -> Iterator[tuple[str, CsvRow]]:
             yield f"line {line_number}", csv_row
 
 
-def read_label_names(root: Path) -> dict[str, str]:
+def parse_label_names(root: Path) -> dict[str, str]:
     """Concept names by label id such as /m/01g317, in file order."""
     label_names: dict[str, str] = {}
     for file in sorted([*root.rglob("*class-descriptions*.csv")]):

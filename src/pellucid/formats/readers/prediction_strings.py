@@ -13,9 +13,9 @@ from typing import Any
 from pellucid.formats.dataset import ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import row_columns
-from pellucid.formats.parsing import is_number, read_utf8
+from pellucid.formats.parsing import decode_utf8, is_number
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
-from pellucid.formats.tabular.prediction_table import read_prediction_table
+from pellucid.formats.tabular.prediction_table import parse_prediction_table
 from pellucid.formats.tabular.reader import open_memory_table
 
 NAME = "prediction-string"
@@ -29,7 +29,7 @@ def matches(probe: Probe) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    lines = csv.reader(read_utf8(probe.path).decode().splitlines())
+    lines = csv.reader(decode_utf8(probe.path).decode().splitlines())
     next(lines)
     cells = [(lines.line_num, row[0], row[1].split()) for row in lines if len(row) == 2]
     size = group_size(probe, [words for _, _, words in cells], options)
@@ -39,7 +39,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         detections += [{"image": image, **each} for each in found] or [{"image": image}]
     reader = open_memory_table(row_columns(detections))
     reader.path = str(probe.path)
-    predictions = read_prediction_table(reader, replace(options, columns={}))
+    predictions = parse_prediction_table(reader, replace(options, columns={}))
     return replace(predictions, path=str(probe.path), format=NAME)
 
 

@@ -20,11 +20,11 @@ from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
 from pellucid.formats.errors import AmbiguousColumnsError, DuplicateImageError
 from pellucid.formats.parsing import (
+    decode_utf8,
     expect_list,
     expect_object,
     parse_json,
     parse_number,
-    read_utf8,
 )
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
@@ -69,7 +69,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     read_regions = json_regions if probe.head.startswith("{") else csv_regions
     regions = list(read_regions(probe.path))
     if not any(region.shape for region in regions):
-        return read_file_attributes(probe, options, builder, regions)
+        return parse_file_attributes(probe, options, builder, regions)
     regions = [region if region.shape else replace(region, attributes={}) for region in regions]
     attribute = choose_attribute(probe.path, regions, options.columns.get("concept", ()))
     other_attributes: Counter[str] = Counter()
@@ -78,7 +78,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         if region.shape is None:
             continue
         other_attributes.update(key for key in region.attributes if key != attribute)
-        concepts = stated_concepts(region.attributes.get(attribute))
+        concepts = attribute_concepts(region.attributes.get(attribute))
         if not concepts:
             builder.skip_shape(image, "region without a label", has_concept=False)
         for concept in concepts:
@@ -90,14 +90,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return builder.build(options.kind)
 
 
-def read_file_attributes(
+def parse_file_attributes(
     probe: Probe, options: ReadOptions, builder: DatasetBuilder, images: list[Region]
 ) -> ParsedAnnotations:
     """The tags of images, of a file that has no regions."""
     attribute = choose_attribute(probe.path, images, options.columns.get("concept", ()))
     for record in images:
         image = builder.add_image(record.file_name, split=folder_split(record.file_name))
-        for concept in stated_concepts(record.attributes.get(attribute)):
+        for concept in attribute_concepts(record.attributes.get(attribute)):
             builder.add_tag(image, concept)
     if attribute:
         builder.add_note("columns", 1, f"concept from the file attribute {attribute}")
@@ -144,7 +144,7 @@ def json_regions(path: Path) -> Iterator[Region]:
 
 def csv_regions(path: Path) -> Iterator[Region]:
     csv.field_size_limit(MAX_FIELD_BYTES)
-    rows = csv.DictReader(read_utf8(path).decode().removeprefix("#").splitlines())
+    rows = csv.DictReader(decode_utf8(path).decode().removeprefix("#").splitlines())
     for row in rows:
         location = f"line {rows.line_num}"
         file_name = row["filename"] or ""
@@ -172,14 +172,14 @@ def choose_attribute(path: Path, regions: list[Region], requested: Iterable[str]
     """
     filled: Counter[str] = Counter()
     for region in regions:
-        filled.update(key for key, value in region.attributes.items() if stated_concepts(value))
+        filled.update(key for key, value in region.attributes.items() if attribute_concepts(value))
     for name in requested:
         if name not in filled:
             raise InvalidChoiceError("--columns concept", name, tuple(filled))
         return name
     candidates = drop_repeats(
         {
-            key: [tuple(stated_concepts(region.attributes.get(key))) for region in regions]
+            key: [tuple(attribute_concepts(region.attributes.get(key))) for region in regions]
             for key in filled
         }
     )
@@ -190,7 +190,7 @@ def choose_attribute(path: Path, regions: list[Region], requested: Iterable[str]
     return next(iter(chosen), "")
 
 
-def stated_concepts(value: Any) -> list[str]:
+def attribute_concepts(value: Any) -> list[str]:
     """The value of an attribute; of check boxes, `{"name": true}`, the names that are set."""
     if isinstance(value, dict):
         return [str(name) for name, is_set in value.items() if is_set]

@@ -23,8 +23,8 @@ from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
 from pellucid.formats.image_location import ImageLocator, names_repeat
-from pellucid.formats.instance_maps import masks_of_instances, read_instance_map
-from pellucid.formats.parsing import element_text, parse_number, parse_xml, read_lines
+from pellucid.formats.instance_maps import masks_of_instances, parse_instance_map
+from pellucid.formats.parsing import element_text, load_lines, parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "voc"
@@ -41,7 +41,7 @@ def matches(probe: Probe) -> bool:
     """Whether the source is a VOC XML file, or a folder with such files."""
     if not probe.is_dir:
         return is_voc(probe.head)
-    return any(is_voc(probe.read_head(name)) for name in probe.sample_with_suffix(".xml"))
+    return any(is_voc(probe.load_head(name)) for name in probe.sample_with_suffix(".xml"))
 
 
 def is_voc(head: str) -> bool:
@@ -65,7 +65,7 @@ class VocObject:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    objects_by_file, is_zero_based = read_files(probe, builder)
+    objects_by_file, is_zero_based = parse_files(probe, builder)
     voc_objects = [voc_object for objects in objects_by_file.values() for voc_object in objects]
     first_pixel, evidence = choose_first_pixel(voc_objects, is_zero_based, options.first_pixel)
     add_objects(probe, builder, objects_by_file, first_pixel)
@@ -78,7 +78,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     has_pictures = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
     source = builder.build(
         options.kind,
-        read_label_map(probe.path) if probe.is_dir else [],
+        parse_label_map(probe.path) if probe.is_dir else [],
         image_folder=str(picture_folder) if has_pictures else None,
     )
     source.inferences.append(
@@ -93,9 +93,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return source
 
 
-def read_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[VocObject]], bool]:
+def parse_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[VocObject]], bool]:
     """The objects of each file, and whether all files say that their pixels count from 0."""
-    splits = read_image_sets(probe.path) if probe.is_dir else {}
+    splits = parse_image_sets(probe.path) if probe.is_dir else {}
     objects_by_file: dict[Path, list[VocObject]] = {}
     stated: set[str] = set()
     files = list(list_files(probe, ".xml"))
@@ -106,7 +106,7 @@ def read_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[V
             raise MalformedFileError(
                 file, f"expected root element <annotation>, found <{root.tag}>"
             )
-        objects_by_file[file] = read_objects(builder, locator, file, root, splits)
+        objects_by_file[file] = parse_objects(builder, locator, file, root, splits)
         stated.add(element_text(root, "source/annotation", "") or "")
     return objects_by_file, stated == {ZERO_BASED}
 
@@ -134,7 +134,7 @@ def add_objects(
     for file, file_objects in objects_by_file.items():
         boxes = [object_box(voc_object, first_pixel) for voc_object in file_objects]
         mask_file = segmentation_file(probe, file)
-        masks = read_object_masks(mask_file, boxes)
+        masks = parse_object_masks(mask_file, boxes)
         mask_count += masks is not None
         mismatch_count += masks is None and mask_file is not None
         for row, (voc_object, box) in enumerate(zip(file_objects, boxes, strict=True)):
@@ -149,7 +149,7 @@ def add_objects(
     )
 
 
-def read_objects(
+def parse_objects(
     builder: DatasetBuilder,
     locator: ImageLocator,
     file: Path,
@@ -229,13 +229,13 @@ def segmentation_file(probe: Probe, file: Path) -> Path | None:
     return path if probe.is_dir and path.is_file() else None
 
 
-def read_object_masks(path: Path | None, boxes: list[BoxCoordinates]) -> Masks | None:
+def parse_object_masks(path: Path | None, boxes: list[BoxCoordinates]) -> Masks | None:
     """The mask of each object: pixels with its number, from 1 in the order of the annotation file;
     255 is the border between objects. None if there is no picture, or its objects are not those
     of the boxes."""
     if path is None:
         return None
-    numbers, masks = masks_of_instances(read_instance_map(path))
+    numbers, masks = masks_of_instances(parse_instance_map(path))
     rows = [row for row, number in enumerate(numbers) if number not in (0, VOID)]
     if [numbers[row] for row in rows] != list(range(1, len(boxes) + 1)):
         return None
@@ -274,16 +274,16 @@ def first_pixel_evidence(
     return f"pixels are numbered from 0: {reason} (use --first-pixel 1 for 1-based pixels)"
 
 
-def read_label_map(folder: Path) -> list[str]:
+def parse_label_map(folder: Path) -> list[str]:
     """The concepts that `labelmap.txt` lists as `name:color:parts:actions`, in order."""
     path = folder / "labelmap.txt"
-    lines = [line for _, line in read_lines(path)] if path.is_file() else []
+    lines = [line for _, line in load_lines(path)] if path.is_file() else []
     fields = [line.split(":") for line in lines if not line.startswith("#")]
     named = [(parts[0].strip(), parts[1]) for parts in fields if len(parts) == 4]
     return [name for name, color in named if name and (name, color) != ("background", "0,0,0")]
 
 
-def read_image_sets(folder: Path) -> dict[str, int]:
+def parse_image_sets(folder: Path) -> dict[str, int]:
     """Split index by image stem, from `ImageSets/Main`, else another task's; `trainval` is not
     used."""
     split_by_stem: dict[str, int] = {}
@@ -293,7 +293,7 @@ def read_image_sets(folder: Path) -> dict[str, int]:
             split = parse_split(set_file.stem)
             if split is None or set_file.stem not in ("train", "val", "test", *SPLITS):
                 continue
-            for _, line in read_lines(set_file):
+            for _, line in load_lines(set_file):
                 split_by_stem.setdefault(line, split)
         if split_by_stem:
             break

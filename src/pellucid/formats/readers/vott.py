@@ -59,7 +59,7 @@ def matches(probe: Probe) -> bool:
         [probe.head]
         if not probe.is_dir
         else [
-            probe.read_head(file_name)
+            probe.load_head(file_name)
             for file_name in probe.sample_with_suffix("-export.json", ".vott")
         ]
     )

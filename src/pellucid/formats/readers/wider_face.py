@@ -9,7 +9,7 @@ from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import parse_number, read_lines, split_fields
+from pellucid.formats.parsing import load_lines, parse_number, split_fields
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "wider-face"
@@ -20,7 +20,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.files_with_suffix("_bbx_gt.txt")]
+        else [probe.load_head(file_name) for file_name in probe.files_with_suffix("_bbx_gt.txt")]
     )
     return any(
         re.match(r"\S+\.(jpe?g|png)\s*\n\s*\d+\s*\n\s*[-\d.]+( +[-\d.]+){3,}", head, re.I)
@@ -32,7 +32,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     for file in list_files(probe, "_bbx_gt.txt"):
         split = find_split(file.stem.split("_"))
-        lines = list(read_lines(file))
+        lines = list(load_lines(file))
         position = 0
         while position < len(lines):
             line_number, image_path = lines[position]

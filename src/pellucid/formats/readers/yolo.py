@@ -42,16 +42,16 @@ from pellucid.formats.readers.yolo_label_files import (
     label_folders,
     orphan_label_files,
 )
-from pellucid.formats.readers.yolo_label_lines import class_index, line_box, read_label_lines
+from pellucid.formats.readers.yolo_label_lines import class_index, line_box, parse_label_lines
 from pellucid.formats.readers.yolo_poses import (
-    annotated_pose,
-    read_keypoint_shape,
-    read_sigmas,
+    format_pose,
+    parse_keypoint_shape,
+    parse_sigmas,
 )
 from pellucid.formats.readers.yolo_settings import (
     find_settings_file,
     parse_concept_names,
-    read_settings,
+    parse_settings,
     reject_other_names,
 )
 
@@ -72,7 +72,7 @@ def first_lines(probe: Probe) -> list[str]:
     return [
         line
         for file_name in probe.sample_with_suffix(".txt")
-        for line in probe.read_head(file_name).split("\n")[:2]
+        for line in probe.load_head(file_name).split("\n")[:2]
     ]
 
 
@@ -115,7 +115,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     if path.is_dir():
         reject_other_names(path)
     path = ((find_settings_file(path) or path) if path.is_dir() else path).resolve()
-    settings = read_settings(path)
+    settings = parse_settings(path)
     concepts = parse_concept_names(path, settings)
     root = (path.parent / str(settings.get("path") or ".")).resolve()
     root = root if root.is_dir() else path.parent
@@ -132,7 +132,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         raise LabelFilesMissingError(
             f"{path}: {entry}", image_count, str(candidate), label_folders(root)
         )
-    return build_annotations(path, image_folder, concepts, listed, read_pose_shape(path, settings))
+    return build_annotations(path, image_folder, concepts, listed, parse_pose_shape(path, settings))
 
 
 def list_images(
@@ -174,9 +174,9 @@ class PoseShape:
     sigmas: list[float] | None
 
 
-def read_pose_shape(path: Path, settings: dict[str, Any]) -> PoseShape | None:
-    points = read_keypoint_shape(path, settings)
-    return None if points is None else PoseShape(points, read_sigmas(path, settings, points[0]))
+def parse_pose_shape(path: Path, settings: dict[str, Any]) -> PoseShape | None:
+    points = parse_keypoint_shape(path, settings)
+    return None if points is None else PoseShape(points, parse_sigmas(path, settings, points[0]))
 
 
 def build_annotations(
@@ -196,12 +196,12 @@ def build_annotations(
         LabelLine(image_index, *line)
         for image_index, label_file in enumerate(listed.label_files)
         if label_file
-        for line in read_label_lines(label_file)
+        for line in parse_label_lines(label_file)
     ]
     poses: list[str] = []
     if pose is not None:
         poses = [
-            annotated_pose(line.numbers, pose.points, pose.sigmas, line.file, line.number)
+            format_pose(line.numbers, pose.points, pose.sigmas, line.file, line.number)
             for line in lines
         ]
         lines = [replace(line, numbers=line.numbers[:5]) for line in lines]
@@ -308,7 +308,7 @@ def shape_notes(label_lines: Sequence[LabelLine]) -> list[Note]:
     return notes
 
 
-def moved_folders(posix_entry: str, bases: Sequence[Path]) -> list[Path]:
+def find_moved_folders(posix_entry: str, bases: Sequence[Path]) -> list[Path]:
     """Where an absolute folder of another machine may be now: at the end of its path, of two names
     at least, as `images` alone would be that of any split."""
     if not (posix_entry.startswith("/") or posix_entry[1:3] == ":/"):
@@ -331,7 +331,7 @@ def list_entry_images(
         image_folder / posix_entry,
         image_folder / entry_below_images,
         image_folder.parent / posix_entry,
-        *moved_folders(posix_entry, (root, path.parent, image_folder)),
+        *find_moved_folders(posix_entry, (root, path.parent, image_folder)),
     ]
     if "valid" in posix_entry.split(
         "/"

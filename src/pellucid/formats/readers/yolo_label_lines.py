@@ -13,7 +13,7 @@ from pellucid.formats.errors import (
 from pellucid.formats.parsing import is_number
 
 
-def read_label_lines(label_file: Path) -> Iterator[tuple[Path, int, list[float]]]:
+def parse_label_lines(label_file: Path) -> Iterator[tuple[Path, int, list[float]]]:
     """(file, line number, numbers) of every non-empty line."""
     try:
         lines = label_file.read_text(encoding="utf-8-sig").splitlines()

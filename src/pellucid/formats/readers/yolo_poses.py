@@ -23,7 +23,7 @@ MIN_INSIDE_SHARE = 0.9
 BOX_MARGIN = 0.25
 
 
-def read_keypoint_shape(path: Path, settings: dict[str, Any]) -> tuple[int, int] | None:
+def parse_keypoint_shape(path: Path, settings: dict[str, Any]) -> tuple[int, int] | None:
     """The points of a pose and the numbers of a point, of `kpt_shape` in the settings; None if the
     set has no poses.
 
@@ -43,7 +43,7 @@ def read_keypoint_shape(path: Path, settings: dict[str, Any]) -> tuple[int, int]
     )
 
 
-def read_sigmas(path: Path, settings: dict[str, Any], point_count: int) -> list[float] | None:
+def parse_sigmas(path: Path, settings: dict[str, Any], point_count: int) -> list[float] | None:
     """`kpt_oks_sigmas` of the settings, one a point; None if the set states none."""
     stated = settings.get("kpt_oks_sigmas")
     if stated is None:
@@ -58,7 +58,7 @@ def read_sigmas(path: Path, settings: dict[str, Any], point_count: int) -> list[
     )
 
 
-def annotated_pose(
+def format_pose(
     numbers: Sequence[float],
     shape: tuple[int, int],
     sigmas: list[float] | None,
@@ -113,7 +113,7 @@ def pose_dimensions(lines: Sequence[Sequence[float]]) -> int | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def known_dimensions(lines: Sequence[Sequence[float]], keypoint_count: int) -> int | None:
+def find_dimensions(lines: Sequence[Sequence[float]], keypoint_count: int) -> int | None:
     """The numbers of a point if the lines are poses of so many points, with or without a confidence
     and the id of a track; else None."""
     counts = {len(numbers) for numbers in lines}

@@ -34,11 +34,11 @@ from pellucid.formats.probe import (
 )
 from pellucid.formats.readers.yolo_label_lines import (
     number_count_error,
-    read_label_lines,
+    parse_label_lines,
 )
 from pellucid.formats.readers.yolo_poses import (
     BOX_FIELDS,
-    known_dimensions,
+    find_dimensions,
     points_of,
     pose_dimensions,
 )
@@ -51,10 +51,10 @@ def matches_predictions(probe: Probe) -> bool:
     if not probe.is_dir:
         return False
     label_files = [name for name in probe.files_with_suffix(".txt") if not is_companion_file(name)]
-    heads = [probe.read_head(name) for name in label_files[:MAX_SAMPLED_FILES]]
+    heads = [probe.load_head(name) for name in label_files[:MAX_SAMPLED_FILES]]
     first_lines = [head.split("\n", maxsplit=1)[0].split() for head in heads if head.strip()]
     if label_files and not first_lines:  # empty files: images without predictions
-        return not any(probe.read_head(name).strip() for name in label_files)
+        return not any(probe.load_head(name).strip() for name in label_files)
     return any(
         len(fields) >= 5 and all(is_number(field) for field in fields) for fields in first_lines
     )
@@ -80,7 +80,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     path = probe.path
     files, notes = find_prediction_files(probe)
     image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    lines = read_lines(files, options.has_scores, options.annotated_shapes)
+    lines = load_lines(files, options.has_scores, options.annotated_shapes)
     check_classes(path, image_keys, lines)
     concept_keys, concept_indexes = encode_texts(
         [str(int(class_number)) for class_number in lines.rows[:, 0]]
@@ -127,7 +127,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return validate_predictions(source)
 
 
-def read_lines(
+def load_lines(
     files: list[Path], has_scores: bool, shapes_of_view: Callable[[], AnnotatedShapes]
 ) -> PredictedLines:
     """Boxes, polygons or poses, each with a confidence. has_scores: whether the files hold it.
@@ -138,12 +138,12 @@ def read_lines(
     places: list[tuple[int, Path, int]] = []
     label_lines: list[list[float]] = []
     for image_index, label_file in enumerate(files):
-        for _, line, numbers in read_label_lines(label_file):
+        for _, line, numbers in parse_label_lines(label_file):
             label_lines.append(numbers)
             places.append((image_index, label_file, line))
     has_shapes = any(len(numbers) > BOX_FIELDS + 2 for numbers in label_lines)
     shapes = shapes_of_view() if has_shapes else AnnotatedShapes()
-    dimensions = known_dimensions(label_lines, shapes.keypoint_count)
+    dimensions = find_dimensions(label_lines, shapes.keypoint_count)
     length = None if dimensions is None else BOX_FIELDS + shapes.keypoint_count * dimensions
     label_lines, tracked_count = with_confidences(label_lines, has_scores, length)
     if length is None and not shapes.has_masks:
@@ -251,7 +251,7 @@ def find_prediction_files(probe: Probe) -> tuple[list[Path], list[Note]]:
     files: list[str] = []
     other_files: list[str] = []
     for file_name in probe.files_with_suffix(".txt"):
-        head = "" if is_companion_file(file_name) else probe.read_head(file_name)
+        head = "" if is_companion_file(file_name) else probe.load_head(file_name)
         has_numbers = any(is_number(line.split()[0]) for line in head.splitlines() if line.strip())
         is_label = not is_companion_file(file_name) and (has_numbers or not head.strip())
         (files if is_label else other_files).append(file_name)

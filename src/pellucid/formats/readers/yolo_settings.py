@@ -32,24 +32,24 @@ def reject_other_names(folder: Path) -> None:
     names = {
         file.name: stated
         for file in settings_files(folder)
-        if (stated := stated_names(file)) is not None
+        if (stated := find_names(file)) is not None
     }
     first = next(iter(names.values()), None)
     if any(other != first for other in names.values()):
         raise MultipleAnnotationFilesError(folder, summarize_names(names))
 
 
-def stated_names(path: Path) -> list[str] | None:
+def find_names(path: Path) -> list[str] | None:
     """The names of the concepts; None of a file that is no settings of a data set."""
     try:
-        settings = read_settings(path)
+        settings = parse_settings(path)
     except MalformedFileError:
         return None
     is_data_set = "names" in settings and any(key in settings for key in ("train", "val", "test"))
     return parse_concept_names(path, settings) if is_data_set else None
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def parse_settings(path: Path) -> dict[str, Any]:
     import yaml
 
     try:

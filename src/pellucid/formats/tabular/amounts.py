@@ -50,11 +50,11 @@ def reject_flags_as_concepts(reader: TableReader, roles: ColumnRoles) -> None:
         return
     if not {*reader.first_texts(roles.concept)} <= {"0", "1"}:
         return
-    if {*reader.encoded_column(roles.concept)[0]} != {"0", "1"}:
+    if {*reader.encode_column(roles.concept)[0]} != {"0", "1"}:
         return
-    images, image_of_row = reader.encoded_column(str(roles.image))
-    for column in reader.unindexed_columns(roles.unassigned_columns(reader)):
-        names, name_of_row = reader.encoded_column(column)
+    images, image_of_row = reader.encode_column(str(roles.image))
+    for column in reader.drop_index_columns(roles.unassigned_columns(reader)):
+        names, name_of_row = reader.encode_column(column)
         pairs = {*zip(image_of_row.tolist(), name_of_row.tolist(), strict=True)}
         is_crossed = len(pairs) == len(image_of_row) > len(images)
         if len(names) > 1 and is_crossed and not reader.has_number(column):

@@ -15,7 +15,7 @@ from pellucid.formats.tabular.amounts import reject_amounts, reject_flags_as_con
 from pellucid.formats.tabular.annotators import annotator_notes
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import reject_unread_boxes
-from pellucid.formats.tabular.box_rows import read_box_rows
+from pellucid.formats.tabular.box_rows import parse_box_rows
 from pellucid.formats.tabular.column_names import (
     CONCEPT_NAMES,
     looks_like_metadata,
@@ -25,12 +25,12 @@ from pellucid.formats.tabular.column_names import (
 from pellucid.formats.tabular.column_roles import ColumnRoles, Purpose, assign_roles
 from pellucid.formats.tabular.concept_cells import has_tag_values
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
-from pellucid.formats.tabular.label_rows import read_label_rows
+from pellucid.formats.tabular.label_rows import parse_label_rows
 from pellucid.formats.tabular.left_out_rows import reject_left_out_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
-from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, read_one_hot
+from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, parse_one_hot
 
 
 def has_annotation_columns(reader: TableReader, options: ReadOptions) -> bool:
@@ -59,13 +59,13 @@ def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> Non
     )
 
 
-def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAnnotations:
+def parse_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAnnotations:
     """The annotations of a table, of the view's kind or the kind that the columns show."""
     roles = assign_roles(reader, purpose_of(options), forced=options.columns)
     assert roles.image is not None
     if options.kind in (None, "detection"):
         reject_unread_boxes(reader, roles.layout, roles.coordinates)
-    image_keys, image_indexes = reader.encoded_column(roles.image)
+    image_keys, image_indexes = reader.encode_column(roles.image)
     if "" in image_keys:
         empty_row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
         raise InvalidRecordError(
@@ -89,14 +89,14 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
     if roles.concept is None and roles.layout and options.kind in (None, "detection"):
         explain_annotation_columns(reader, options)
     if roles.concept is None:
-        return read_one_hot(reader, roles, options.kind, image_paths, image_indexes)
+        return parse_one_hot(reader, roles, options.kind, image_paths, image_indexes)
     if roles.layout and options.kind in (None, "detection"):
         is_value = has_tag_values(reader, roles.value)
         roles = replace(roles, has_tag_values=is_value)
-        long_rows = read_box_rows(reader, roles)
+        long_rows = parse_box_rows(reader, roles)
         long_rows.notes.extend(annotator_notes(reader, image_indexes))
     else:
-        roles, long_rows = read_label_rows(reader, roles, options, image_indexes)
+        roles, long_rows = parse_label_rows(reader, roles, options, image_indexes)
     annotations = build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
     annotations.notes.extend(placeholder_notes(annotations.concepts))
     if long_rows.boxes is not None and are_fractions(long_rows.boxes):
@@ -156,7 +156,7 @@ def reject_weak_concept(reader: TableReader, roles: ColumnRoles) -> None:
     if name_tier(parse_column_name(roles.concept).rest, CONCEPT_NAMES) == 0:
         return
     flags = [c for c in one_hot_columns(reader, roles) if not looks_like_metadata(c)]
-    if len(flags) > 1 and not set(flags) & set(reader.encoded_column(roles.concept)[0]):
+    if len(flags) > 1 and not set(flags) & set(reader.encode_column(roles.concept)[0]):
         raise AmbiguousColumnsError(
             reader.path,
             "concept",

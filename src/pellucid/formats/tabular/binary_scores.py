@@ -14,7 +14,7 @@ MIN_ROWS = 5
 """Rows of a class needed to say that their scores are not its own."""
 
 
-def read_positive_scores(
+def parse_positive_scores(
     predictions: ParsedPredictions, column: str, is_stated: bool
 ) -> ParsedPredictions:
     """Of a classifier of two classes, the score of the predicted class. It cannot be below 0.5:

@@ -94,7 +94,7 @@ def find_box_columns(
             return shapes[0], image_size_columns(plain_parts(marked)), ()
         if len(shapes) > 1:
             raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
-        unread += [c for parts in layout_parts(marked) for c in stated_columns(reader, parts)]
+        unread += [c for parts in layout_parts(marked) for c in text_box_columns(reader, parts)]
         unread += [name.column for name in lists]
         unread += unread_coordinates(reader, marked)
         unread += [name.column for name in marked if holds_shapes(reader, name)]
@@ -128,7 +128,7 @@ def find_named_layouts(
     return by_reading[0], {**merged, **plain}
 
 
-def stated_columns(reader: TableReader, parts: Mapping[str, str]) -> list[str]:
+def text_box_columns(reader: TableReader, parts: Mapping[str, str]) -> list[str]:
     """The columns that are named like the four of a box and hold texts, such as `12px`."""
     layouts = find_layouts(parts)
     columns = layouts[0].columns if layouts else ()
@@ -238,7 +238,7 @@ def reject_points(reader: TableReader, layout: BoxLayout) -> None:
 
 
 def has_zero_and_one_alone(reader: TableReader, column: str) -> bool:
-    return {*reader.encoded_column(column)[0]} <= {"0", "1", "0.0", "1.0", ""}
+    return {*reader.encode_column(column)[0]} <= {"0", "1", "0.0", "1.0", ""}
 
 
 def reject_rotated_boxes(
@@ -279,7 +279,7 @@ def choose_layout(
         corners = boxes.copy()
         corners[:, 2:] += corners[:, :2]
         sizes = np.stack([reader.number_column(column) for column in image_size], axis=1)
-        if not are_image_sizes(reader.encoded_column(image)[1], sizes, corners):
+        if not are_image_sizes(reader.encode_column(image)[1], sizes, corners):
             image_size = None
     for rival in rivals:
         if image_size and set(image_size) & set(rival.columns):

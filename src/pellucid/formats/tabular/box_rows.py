@@ -13,26 +13,26 @@ from pellucid.formats.tabular.box_evidence import are_fractions, look_like_corne
 from pellucid.formats.tabular.box_roles import raw_boxes
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.concept_cells import (
-    read_boolean_column,
-    read_concept_texts,
-    read_positive_flags,
+    parse_boolean_column,
+    parse_concept_texts,
+    parse_positive_flags,
 )
 from pellucid.formats.tabular.long_format import LongRows
 from pellucid.formats.tabular.reader import TableReader
 
 
-def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
+def parse_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     """One object per row. A row without a concept, or with a concept that never has a box, states
     an image with nothing on it."""
     assert roles.concept is not None
     layout = roles.layout
     assert layout is not None
-    concept_texts = read_concept_texts(reader, roles)
+    concept_texts = parse_concept_texts(reader, roles)
     is_list_column = len(layout.columns) == 1 and not layout.is_certain
     raw = raw_boxes(reader, layout)
     is_open = not layout.is_certain  # a list, or x and y that may be of the center
     boxes = raw.copy() if is_open else corners_of(layout, raw)
-    is_positive = read_positive_flags(reader, roles.value if roles.has_tag_values else None)
+    is_positive = parse_positive_flags(reader, roles.value if roles.has_tag_values else None)
     has_box = ~np.isnan(raw).all(axis=1) & ~(raw == 0).all(axis=1) & ~(raw == -1).all(axis=1)
     is_object = (concept_texts != "") & (has_box | ~is_positive)
     reject_nameless_boxes(reader, roles.concept, has_box & (concept_texts == ""))
@@ -45,7 +45,7 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
         row_indexes,
         [str(concept_text) for concept_text in concept_texts[row_indexes]],
         boxes,
-        read_boolean_column(reader, roles.ignore)[row_indexes],
+        parse_boolean_column(reader, roles.ignore)[row_indexes],
         is_positive,
         EXHAUSTIVE if is_positive.all() else PARTIAL,
     )

@@ -200,7 +200,7 @@ def find_flag_column(
 
 
 def says_yes_and_no(reader: TableReader, column: str) -> bool:
-    values = {value.lower() for value in reader.encoded_column(column)[0]} - {""}
+    values = {value.lower() for value in reader.encode_column(column)[0]} - {""}
     return (
         values <= {*POSITIVE_WORDS, *NEGATIVE_WORDS}
         and not values.isdisjoint(POSITIVE_WORDS)
@@ -324,9 +324,9 @@ def column_of_each_concept(
     are then of tags, and no row is of the concept that is annotated."""
     if image is None or reader.is_unique(image):
         return None
-    images, image_of_row = reader.encoded_column(image)
+    images, image_of_row = reader.encode_column(image)
     for column in columns_with_concepts(reader, columns, concepts):
-        names, name_of_row = reader.encoded_column(column)
+        names, name_of_row = reader.encode_column(column)
         if len(names) < 2 or len(image_of_row) != len(images) * len(names):
             continue
         pairs = {*zip(image_of_row.tolist(), name_of_row.tolist(), strict=True)}
@@ -345,7 +345,7 @@ def reject_rival_concepts(
     """Raise AmbiguousColumnsError if a column beside an unmarked one is marked for this purpose
     (`pred_text` beside `label`), or holds the same texts in another way."""
     preferred = MARKER_ORDER[purpose][0]
-    known = set(concepts) or set(reader.encoded_column(chosen)[0]) - {""}
+    known = set(concepts) or set(reader.encode_column(chosen)[0]) - {""}
     for name in others:
         is_preferred = name.marker == preferred
         is_numeric = reader.is_numeric_or_empty(name.column)
@@ -356,7 +356,7 @@ def reject_rival_concepts(
             if may_number and numbers_concepts(reader, name.column, chosen):
                 raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
             continue
-        values = set(reader.encoded_column(name.column)[0]) - {""}
+        values = set(reader.encode_column(name.column)[0]) - {""}
         shares_values = len(values & known) * 2 > len(values)
         is_rival = is_preferred or shares_values
         if not is_rival or is_box_cell(values) or reader.is_equal(chosen, name.column):
@@ -380,11 +380,11 @@ def has_fractions(reader: TableReader, column: str) -> bool:
 def numbers_concepts(reader: TableReader, column: str, concepts: str) -> bool:
     """Whether a column of whole numbers seems to number the concepts of another column and
     contradicts it in some rows: a second opinion of the same thing, whatever its name."""
-    values, codes = reader.encoded_column(column)
+    values, codes = reader.encode_column(column)
     numbers = [value for value in values if value]
     if not 1 < len(numbers) <= MAX_NUMBERED_CONCEPTS or not all(map(is_whole_number, numbers)):
         return False
-    names, name_codes = reader.encoded_column(concepts)
+    names, name_codes = reader.encode_column(concepts)
     if not 1 < len(names) <= MAX_NUMBERED_CONCEPTS or reader.is_one_to_one(column, concepts):
         return False
     pairs, counts = np.unique(np.stack([codes, name_codes]), axis=1, return_counts=True)
@@ -468,7 +468,7 @@ def columns_with_concepts(
         return []
     agreeing = []
     for column in columns:
-        values = [value for value in reader.encoded_column(column)[0] if value]
+        values = [value for value in reader.encode_column(column)[0] if value]
         if values and sum(value in concepts for value in values) * 2 > len(values):
             agreeing.append(column)
     return agreeing

@@ -17,7 +17,7 @@ MISSING_CONCEPTS = ("nan", "<na>", "null", "nat", "n/a", "#n/a")
 """How tables write a missing concept, in lower case."""
 
 
-def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
+def parse_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
     """The concept of each row, '' where it is missing. Raises InvalidRecordError for a row that
     repeats the header."""
     assert roles.concept is not None
@@ -79,11 +79,11 @@ def missing_concept_notes(reader: TableReader, roles: ColumnRoles) -> list[Note]
 def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
     """Whether a column states for each row whether its concept is there."""
     return value_column is not None and {
-        cell.lower() for cell in reader.encoded_column(value_column)[0]
+        cell.lower() for cell in reader.encode_column(value_column)[0]
     } <= {*POSITIVE_WORDS, *NEGATIVE_WORDS, ""}
 
 
-def read_positive_flags(reader: TableReader, value_column: str | None) -> BoolArray:
+def parse_positive_flags(reader: TableReader, value_column: str | None) -> BoolArray:
     if value_column is None:
         return np.ones(reader.row_count, bool)
     cell_texts = [str(cell).lower() for cell in reader.text_column(value_column)]
@@ -98,7 +98,7 @@ def read_positive_flags(reader: TableReader, value_column: str | None) -> BoolAr
     return np.array([cell_text not in NEGATIVE_WORDS for cell_text in cell_texts], bool)
 
 
-def read_boolean_column(reader: TableReader, column_name: str | None) -> BoolArray:
+def parse_boolean_column(reader: TableReader, column_name: str | None) -> BoolArray:
     if column_name is None:
         return np.zeros(reader.row_count, bool)
     cell_texts = [str(cell).lower() for cell in reader.text_column(column_name)]

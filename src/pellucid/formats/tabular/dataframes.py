@@ -110,7 +110,7 @@ def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
         "image": [detection_row[0] for detection_row in detection_rows],
         "concept": [detection_row[1] for detection_row in detection_rows],
     }
-    ignored = [flag for detections in source.values() for flag in ignored_flags(detections)]
+    ignored = [flag for detections in source.values() for flag in flag_ignored(detections)]
     if any(ignored):
         columns["ignore"] = ignored
     if any(detection_row[2] is not None for detection_row in detection_rows):
@@ -132,7 +132,7 @@ def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
     return columns
 
 
-def ignored_flags(image_detections: Any) -> list[int]:
+def flag_ignored(image_detections: Any) -> list[int]:
     """Of each row of an image: whether it is a crowd, as torchvision's and torchmetrics' targets
     say."""
     count = len(parse_detections(image_detections)) or 1

@@ -21,9 +21,9 @@ from pellucid.formats.tabular.column_roles import ColumnRoles, has_image_names
 from pellucid.formats.tabular.concept_cells import (
     has_tag_values,
     missing_concept_notes,
-    read_boolean_column,
-    read_concept_texts,
-    read_positive_flags,
+    parse_boolean_column,
+    parse_concept_texts,
+    parse_positive_flags,
 )
 from pellucid.formats.tabular.long_format import LongRows
 from pellucid.formats.tabular.reader import TableReader
@@ -54,13 +54,13 @@ class LabelColumn:
         return len(self.pairs) > len({image for image, _ in self.pairs})
 
 
-def read_label_rows(
+def parse_label_rows(
     reader: TableReader, roles: ColumnRoles, options: ReadOptions, image_indexes: Any
 ) -> tuple[ColumnRoles, LongRows]:
     """Labels of images: one per image (classification), or several (tagging)."""
     if not options.columns:
         reject_exchanged_columns(reader, roles)
-    column = read_label_column(reader, roles, options, image_indexes)
+    column = parse_label_column(reader, roles, options, image_indexes)
     if options.kind is None and column.has_several_concepts and not column.has_lists:
         images, texts = image_indexes[column.rows], column.texts[column.rows]
         reject_disagreement(reader, images, texts, column.rows)
@@ -69,17 +69,17 @@ def read_label_rows(
     )
     if options.kind == "tagging" or (options.kind is None and are_tags):
         roles = replace(roles, has_tag_values=roles.value is not None)
-        tag_rows = read_tag_rows(reader, roles, column.texts, column.separator)
+        tag_rows = parse_tag_rows(reader, roles, column.texts, column.separator)
         if options.kind is None and not roles.has_tag_values:
             tag_rows.notes += unsure_tag_notes(reader, roles, column)
         return roles, tag_rows
-    return roles, read_single_labels(reader, roles, options, column)
+    return roles, parse_single_labels(reader, roles, options, column)
 
 
-def read_label_column(
+def parse_label_column(
     reader: TableReader, roles: ColumnRoles, options: ReadOptions, image_indexes: Any
 ) -> LabelColumn:
-    texts = read_concept_texts(reader, roles)
+    texts = parse_concept_texts(reader, roles)
     assert roles.concept is not None
     rows = np.flatnonzero(texts != "")
     separator = None
@@ -99,14 +99,14 @@ def unsure_tag_notes(reader: TableReader, roles: ColumnRoles, column: LabelColum
     return []
 
 
-def read_single_labels(
+def parse_single_labels(
     reader: TableReader, roles: ColumnRoles, options: ReadOptions, column: LabelColumn
 ) -> LongRows:
     """One label per image; rows that are to be ignored are left out."""
     notes = missing_concept_notes(reader, roles)
     rows = column.rows
     if roles.ignore is not None:
-        is_ignored = read_boolean_column(reader, roles.ignore)[rows]
+        is_ignored = parse_boolean_column(reader, roles.ignore)[rows]
         if count := int(is_ignored.sum()):
             message = f"{format_count(count, 'row')} left out: '{roles.ignore}' says so"
             notes.append(Note("ignored_rows", message, count))
@@ -162,7 +162,7 @@ def few_tags_notes(
     image = several[0]
     names = summarize_names(sorted(text for owner, text in pairs if owner == image))
     assert roles.image is not None
-    key = reader.encoded_column(roles.image)[0][image]
+    key = reader.encode_column(roles.image)[0][image]
     message = (
         f"read as tags, as {len(several):,} of {format_count(len(counts), 'image')} have several "
         f"concepts ('{key}': {names}). If they are mistakes, correct them and use --kind "
@@ -171,7 +171,7 @@ def few_tags_notes(
     return [Note("few_tags", message, len(several))]
 
 
-def read_tag_rows(
+def parse_tag_rows(
     reader: TableReader, roles: ColumnRoles, concept_texts: StringArray, separator: str | None
 ) -> LongRows:
     """A cell may hold several concepts. With negative labels, missing labels are unknown;
@@ -182,8 +182,8 @@ def read_tag_rows(
         for concept_text in split_cell(cell, separator)
     ]
     row_indexes = np.array([row_index for row_index, _ in row_concepts], np.int64)
-    is_positive = read_positive_flags(reader, roles.value)[row_indexes]
-    is_ignored = read_boolean_column(reader, roles.ignore)[row_indexes]
+    is_positive = parse_positive_flags(reader, roles.value)[row_indexes]
+    is_ignored = parse_boolean_column(reader, roles.ignore)[row_indexes]
     long_rows = LongRows(
         "tagging",
         row_indexes,

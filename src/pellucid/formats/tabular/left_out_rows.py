@@ -65,7 +65,7 @@ def reject_annotated_rows(reader: TableReader, roles: ColumnRoles) -> None:
         compact = "".join(parse_column_name(column).tokens)
         if compact not in SIDE_NAMES:
             continue
-        cells = {str(cell).lower() for cell in reader.encoded_column(column)[0]}
+        cells = {str(cell).lower() for cell in reader.encode_column(column)[0]}
         is_flag = compact in GROUND_TRUTH_FLAGS and says_yes_and_no(reader, column)
         if is_flag or (cells & {*ANNOTATED_WORDS} and cells & {*PREDICTED_WORDS}):
             raise InvalidRecordError(

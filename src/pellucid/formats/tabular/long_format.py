@@ -104,15 +104,15 @@ def build_table_annotations(
     stated = np.full(len(image_paths), long_rows.stated, np.int8)
     if long_rows.kind == "classification":
         stated = require_one_concept_per_image(reader, image_paths, annotation_images, long_rows)
-    metadata, column_note = read_image_metadata(
+    metadata, column_note = parse_image_metadata(
         reader, roles, image_indexes, len(image_paths), long_rows
     )
     images = create_images(
         image_paths,
-        read_image_splits(reader, roles, image_paths, image_indexes),
+        parse_image_splits(reader, roles, image_paths, image_indexes),
         stated,
-        *read_image_sizes(reader, roles, image_indexes, len(image_paths)),
-        image_ids=read_image_ids(reader, roles, image_indexes, len(image_paths)),
+        *parse_image_sizes(reader, roles, image_indexes, len(image_paths)),
+        image_ids=parse_image_ids(reader, roles, image_indexes, len(image_paths)),
         metadata=metadata,
     )
     concept_indexes = np.array(
@@ -132,7 +132,7 @@ def build_table_annotations(
         NAME,
         long_rows.kind,
         concepts,
-        read_concept_ids(reader, roles, concepts),
+        parse_concept_ids(reader, roles, concepts),
         long_rows.listed_concepts is not None,
         images,
         annotations,
@@ -142,7 +142,9 @@ def build_table_annotations(
     )
 
 
-def read_concept_ids(reader: TableReader, roles: ColumnRoles, concepts: Sequence[str]) -> list[str]:
+def parse_concept_ids(
+    reader: TableReader, roles: ColumnRoles, concepts: Sequence[str]
+) -> list[str]:
     """The numbers of the concepts, if a column beside their names gives each its own: predictions
     may use them."""
     if roles.concept is not None:
@@ -155,7 +157,7 @@ def read_concept_ids(reader: TableReader, roles: ColumnRoles, concepts: Sequence
     return [""] * len(concepts)
 
 
-def read_image_ids(
+def parse_image_ids(
     reader: TableReader, roles: ColumnRoles, image_indexes: Any, image_count: int
 ) -> list[str] | None:
     """The ids of the images, if a column beside their paths numbers them."""
@@ -173,7 +175,7 @@ def read_image_ids(
     return None
 
 
-def read_image_sizes(
+def parse_image_sizes(
     reader: TableReader, roles: ColumnRoles, image_indexes: Any, image_count: int
 ) -> tuple[Int64Array, Int64Array]:
     """Width and height of each image, 0 if the table does not state them."""
@@ -201,7 +203,7 @@ def require_one_concept_per_image(
     return stated
 
 
-def read_image_splits(
+def parse_image_splits(
     reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any
 ) -> Int8Array:
     """Each image's split, -1 if the table does not specify it."""
@@ -234,7 +236,7 @@ def read_image_splits(
     return split_indexes
 
 
-def read_image_metadata(
+def parse_image_metadata(
     reader: TableReader,
     roles: ColumnRoles,
     image_indexes: Any,

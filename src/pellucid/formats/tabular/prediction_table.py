@@ -16,7 +16,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.tabular.binary_scores import read_positive_scores
+from pellucid.formats.tabular.binary_scores import parse_positive_scores
 from pellucid.formats.tabular.box_columns import BoxLayout, corners_of, list_shapes
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
@@ -27,10 +27,10 @@ from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
 from pellucid.formats.tabular.top_k import (
     RankedConcepts,
+    find_numbered_pairs,
     has_list_cells,
-    numbered_pairs,
-    read_list_cells,
-    read_numbered_pairs,
+    parse_list_cells,
+    parse_numbered_pairs,
 )
 from pellucid.formats.tabular.unread_columns import (
     reject_answers,
@@ -41,7 +41,7 @@ from pellucid.formats.tabular.unread_columns import (
 from pellucid.formats.tabular.wide_scores import (
     find_score_columns,
     group_by_affixes,
-    read_wide_scores,
+    parse_wide_scores,
 )
 
 
@@ -49,7 +49,7 @@ def has_prediction_columns(reader: TableReader, options: ReadOptions) -> bool:
     roles = assign_roles(reader, "predictions", options.concepts, options.columns)
     return roles.image is not None and (
         (roles.score is not None and roles.concept is not None)
-        or bool(reader.unindexed_columns(roles.unassigned_columns(reader)))
+        or bool(reader.drop_index_columns(roles.unassigned_columns(reader)))
     )
 
 
@@ -83,7 +83,7 @@ def explain_prediction_columns(reader: TableReader, options: ReadOptions) -> Non
     )
 
 
-def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPredictions:
+def parse_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPredictions:
     """Predictions with a score column, the k best concepts per image, or one column of scores per
     concept."""
     if not reader.row_count:
@@ -92,7 +92,7 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
     if roles.image is None:
         explain_prediction_columns(reader, options)
     assert roles.image is not None
-    image_keys, image_indexes = reader.encoded_column(roles.image)
+    image_keys, image_indexes = reader.encode_column(roles.image)
     if "" in image_keys:
         row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
         raise InvalidRecordError(
@@ -106,15 +106,15 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
     is_detection = options.kind == "detection"
     names_both = {"concept", "score"} <= set(options.columns)
     if not is_detection and not roles.concept_columns and not names_both:
-        ranked = read_ranked_concepts(reader, roles)
+        ranked = parse_ranked_concepts(reader, roles)
         if ranked is not None:
-            return ranked_predictions(reader, roles, image_keys, image_indexes, ranked)
+            return parse_ranked_predictions(reader, roles, image_keys, image_indexes, ranked)
     if not is_detection and has_score_columns(reader, roles, options):
-        return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
+        return parse_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     if roles.score is None or roles.concept is None:
         if is_detection:
             explain_prediction_columns(reader, options)
-        return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
+        return parse_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     if not options.columns:
         reject_several_models(reader, roles)
         reject_annotated_rows(reader, roles)
@@ -124,9 +124,9 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
             reject_answers(reader, roles)
     if is_detection:
         reject_unread_shapes(reader, roles, options)
-    predictions = read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
+    predictions = parse_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
     is_binary = options.kind == "classification" and len(options.concepts) == 2
-    return read_positive_scores(predictions, roles.score, names_both) if is_binary else predictions
+    return parse_positive_scores(predictions, roles.score, names_both) if is_binary else predictions
 
 
 def has_score_columns(reader: TableReader, roles: ColumnRoles, options: ReadOptions) -> bool:
@@ -141,13 +141,13 @@ def has_score_columns(reader: TableReader, roles: ColumnRoles, options: ReadOpti
     return most > 1 and most * 2 >= len(options.concepts)
 
 
-def read_ranked_concepts(reader: TableReader, roles: ColumnRoles) -> RankedConcepts | None:
-    if len(pairs := numbered_pairs(reader)) > 1:
-        return read_numbered_pairs(reader, pairs)
-    return read_list_cells(reader, roles) if has_list_cells(reader, roles) else None
+def parse_ranked_concepts(reader: TableReader, roles: ColumnRoles) -> RankedConcepts | None:
+    if len(pairs := find_numbered_pairs(reader)) > 1:
+        return parse_numbered_pairs(reader, pairs)
+    return parse_list_cells(reader, roles) if has_list_cells(reader, roles) else None
 
 
-def ranked_predictions(
+def parse_ranked_predictions(
     reader: TableReader,
     roles: ColumnRoles,
     image_keys: list[str],
@@ -175,7 +175,7 @@ def ranked_predictions(
     )
 
 
-def read_long_predictions(
+def parse_long_predictions(
     reader: TableReader,
     roles: ColumnRoles,
     image_keys: list[str],
@@ -184,7 +184,7 @@ def read_long_predictions(
 ) -> ParsedPredictions:
     assert roles.score is not None
     assert roles.concept is not None
-    concept_keys, concept_indexes = reader.encoded_column(roles.concept)
+    concept_keys, concept_indexes = reader.encode_column(roles.concept)
     scores = reader.number_column(roles.score)
     layout = require_layout(reader, roles) if is_detection else None
     raw = None if layout is None else raw_boxes(reader, layout)

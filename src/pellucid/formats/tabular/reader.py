@@ -53,7 +53,7 @@ class TableReader:
     def row_location(self, row_index: int) -> str:
         return f"{self.row_noun} {row_index + self.first_record}"
 
-    def _kept_texts(self, column_name: str) -> StringArray | None:
+    def _cache_texts(self, column_name: str) -> StringArray | None:
         """The column as stripped strings; None of tables too large to keep them. A query costs a
         millisecond, and the same is asked again for each role that a column may have."""
         if self.row_count * len(self.column_types) > SMALL_TABLE_CELLS:
@@ -79,7 +79,7 @@ class TableReader:
 
     def text_column(self, column_name: str) -> StringArray:
         """The column as stripped strings, '' for empty cells."""
-        texts = self._kept_texts(column_name)
+        texts = self._cache_texts(column_name)
         return self._query_texts([column_name])[column_name] if texts is None else texts.copy()
 
     def _text_sql(self, column_name: str) -> str:
@@ -103,12 +103,12 @@ class TableReader:
             )
         return f"coalesce(trim({cell_sql}), '')"
 
-    def encoded_column(self, column_name: str) -> tuple[list[str], Int32Array]:
+    def encode_column(self, column_name: str) -> tuple[list[str], Int32Array]:
         """The distinct stripped strings in order of appearance, and each row's index among them.
 
         Python strings are created for distinct values only, not for each row.
         """
-        if (texts := self._kept_texts(column_name)) is not None:
+        if (texts := self._cache_texts(column_name)) is not None:
             return encode_texts(texts.tolist())
         cell_sql = self._text_sql(column_name)
         distinct_sql = f"SELECT DISTINCT {cell_sql} AS cell FROM cells"
@@ -169,7 +169,7 @@ class TableReader:
             )
         return scores
 
-    def unindexed_columns(self, column_names: Sequence[str]) -> list[str]:
+    def drop_index_columns(self, column_names: Sequence[str]) -> list[str]:
         """The columns without the unnamed index of an exported data frame."""
         return [
             column_name
@@ -189,7 +189,7 @@ class TableReader:
 
     def first_texts(self, column_name: str, count: int = 200) -> list[str]:
         """Distinct stripped texts of the first rows, '' for empty cells."""
-        if (texts := self._kept_texts(column_name)) is not None:
+        if (texts := self._cache_texts(column_name)) is not None:
             return list(dict.fromkeys(texts[:count].tolist()))
         query = (
             f"SELECT DISTINCT {self._text_sql(column_name)} AS cell FROM (FROM cells LIMIT {count})"
@@ -222,19 +222,19 @@ class TableReader:
 
     def is_empty(self, column_name: str) -> bool:
         """Whether there are rows, and none has a text."""
-        if (texts := self._kept_texts(column_name)) is not None:
+        if (texts := self._cache_texts(column_name)) is not None:
             return self.row_count > 0 and not any(texts)
         return self.row_count > 0 and self._is_true(f"bool_and({self._text_sql(column_name)} = '')")
 
     def is_unique(self, column_name: str) -> bool:
         """Whether no two cells are equal."""
-        if (texts := self._kept_texts(column_name)) is not None:
+        if (texts := self._cache_texts(column_name)) is not None:
             return len(set(texts)) == self.row_count
         return self._is_true(f"count(*) = count(DISTINCT {self._text_sql(column_name)})")
 
     def is_equal(self, first_column: str, second_column: str) -> bool:
         """Whether both columns have the same text in every row."""
-        firsts, seconds = self._kept_texts(first_column), self._kept_texts(second_column)
+        firsts, seconds = self._cache_texts(first_column), self._cache_texts(second_column)
         if firsts is not None and seconds is not None:
             return bool((firsts == seconds).all())
         first, second = self._text_sql(first_column), self._text_sql(second_column)
@@ -242,7 +242,7 @@ class TableReader:
 
     def determines(self, first_column: str, second_column: str) -> bool:
         """Whether rows with the same text in the first column also agree in the second."""
-        firsts, seconds = self._kept_texts(first_column), self._kept_texts(second_column)
+        firsts, seconds = self._cache_texts(first_column), self._cache_texts(second_column)
         if firsts is not None and seconds is not None:
             return len(set(firsts)) == len(set(zip(firsts, seconds, strict=True)))
         first, second = self._text_sql(first_column), self._text_sql(second_column)
@@ -303,10 +303,10 @@ class TableReader:
         try:
             fetched_columns: dict[str, Any] = self._connection.execute(query).fetchnumpy()
         except self._query_errors as error:
-            raise self._malformed_table(error) from error
+            raise self._table_error(error) from error
         return fetched_columns
 
-    def _malformed_table(self, error: Exception) -> MalformedFileError:
+    def _table_error(self, error: Exception) -> MalformedFileError:
         return MalformedFileError(self.path, describe_table_error(str(error)))
 
 
@@ -357,7 +357,9 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
                 f"CREATE TEMP VIEW cells AS SELECT * FROM read_parquet({path_sql}, "
                 f"hive_partitioning = false){limit_sql}"
             )
-            lowercase_names = {column_name.lower() for column_name in read_column_types(connection)}
+            lowercase_names = {
+                column_name.lower() for column_name in parse_column_types(connection)
+            }
             row_index_sql = (
                 "row_number() OVER () - 1"
                 if "file_row_number" in lowercase_names
@@ -388,7 +390,7 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
     return TableReader(
         str(path),
         connection,
-        read_column_types(connection),
+        parse_column_types(connection),
         row_noun,
         first_record,
         has_decimal_commas,
@@ -478,7 +480,7 @@ def open_memory_table(source: Any) -> TableReader:
         )
     except refusals as error:
         raise MalformedFileError(location, describe_table_error(str(error))) from error
-    return TableReader(location, connection, read_column_types(connection), "row", 0)
+    return TableReader(location, connection, parse_column_types(connection), "row", 0)
 
 
 def reject_duplicate_columns(source: Any, location: str) -> None:
@@ -489,7 +491,7 @@ def reject_duplicate_columns(source: Any, location: str) -> None:
             raise MalformedFileError(location, f"duplicate column '{name}': rename one of them")
 
 
-def read_column_types(connection: Any) -> dict[str, str]:
+def parse_column_types(connection: Any) -> dict[str, str]:
     return {
         column_name: sql_type
         for column_name, sql_type, *_ in connection.execute("DESCRIBE cells").fetchall()

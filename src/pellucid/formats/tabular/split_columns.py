@@ -40,11 +40,11 @@ def find_split_column(
     if len(flags) > 1:
         raise AmbiguousColumnsError(reader.path, "split", flags)
     if has_concept:  # else the columns of 0 and 1 may be concepts: a train is a vehicle
-        flags += named_flags(reader, names)
+        flags += find_split_flags(reader, names)
     return next(iter(flags), None)
 
 
-def named_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
+def find_split_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
     """The column of 0 and 1 that is called like a split: `train`.
 
     Raises:
@@ -78,7 +78,7 @@ def named_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
 
 
 def is_flag(reader: TableReader, name: ColumnName) -> bool:
-    values = {value.lower() for value in reader.encoded_column(name.column)[0]}
+    values = {value.lower() for value in reader.encode_column(name.column)[0]}
     return values <= {*TRUE_WORDS, *FALSE_WORDS}
 
 
@@ -86,7 +86,7 @@ def split_values(reader: TableReader, name: ColumnName) -> list[str | None]:
     """The splits that the values of a column name, None for others."""
     if reader.is_numeric_or_empty(name.column):
         return []
-    values = reader.encoded_column(name.column)[0]
+    values = reader.encode_column(name.column)[0]
     if len(values) > MAX_SPLIT_VALUES:
         return []
     indexes = [parse_split(value) for value in values if value]

@@ -12,14 +12,14 @@ from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, Re
 from pellucid.formats.tabular.annotation_table import (
     explain_annotation_columns,
     has_annotation_columns,
-    read_annotation_table,
+    parse_annotation_table,
 )
 from pellucid.formats.tabular.column_roles import assign_roles
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.prediction_table import (
     explain_prediction_columns,
     has_prediction_columns,
-    read_prediction_table,
+    parse_prediction_table,
 )
 from pellucid.formats.tabular.reader import open_table
 from pellucid.formats.tabular.text_files import DELIMITERS
@@ -75,7 +75,7 @@ def contains_scores(probe: Probe) -> bool:
         return True
     if roles.concept is not None:
         return False
-    columns = reader.unindexed_columns(roles.unassigned_columns(reader))
+    columns = reader.drop_index_columns(roles.unassigned_columns(reader))
     return any(
         reader.is_numeric(column) and any(is_fraction(text) for text in texts)
         for column in columns
@@ -89,11 +89,11 @@ def is_fraction(text: str) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    return read_annotation_table(open_table(probe.path), options)
+    return parse_annotation_table(open_table(probe.path), options)
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    return read_prediction_table(open_table(probe.path), options)
+    return parse_prediction_table(open_table(probe.path), options)
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -48,7 +48,7 @@ def open_text_table(path: Path) -> Iterator[TextTable]:
         start = file.read(2)
     if start not in UTF16_MARKS:
         require_utf8(path)
-        yield read_header(path, path)
+        yield parse_header(path, path)
         return
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         copy = Path(folder) / "table.csv"
@@ -61,7 +61,7 @@ def open_text_table(path: Path) -> Iterator[TextTable]:
                     target.write(block)
         except UnicodeError as error:
             raise MalformedFileError(path, f"invalid UTF-16: {error}") from error
-        yield read_header(copy, path)
+        yield parse_header(copy, path)
 
 
 def require_utf8(path: Path) -> None:
@@ -92,10 +92,10 @@ def encoding_error(path: Path) -> MalformedFileError:
     return MalformedFileError(path, "not UTF-8. Save the file as UTF-8")
 
 
-def read_header(path: Path, original_path: Path) -> TextTable:
+def parse_header(path: Path, original_path: Path) -> TextTable:
     """The header of a UTF-8 file. A first line `sep=;`, as Excel writes it, sets the delimiter."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        header_line, header_line_number = read_first_line(file)
+        header_line, header_line_number = load_first_line(file)
         stated = re.fullmatch(r'"?sep=(.)"?[,;\t]*', header_line)
         if stated:
             header_line = file.readline().rstrip("\r\n")
@@ -134,7 +134,7 @@ def rest_of_record(file: TextIO, line: str) -> list[str]:
     return lines if quotes % 2 == 0 else []
 
 
-def read_first_line(file: TextIO) -> tuple[str, int]:
+def load_first_line(file: TextIO) -> tuple[str, int]:
     """The first line that is not blank, and its number; of a blank file the last one."""
     line_number = 0
     for line_number, line in enumerate(iter(file.readline, ""), 1):

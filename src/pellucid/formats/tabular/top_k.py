@@ -34,7 +34,7 @@ class RankedConcepts:
     scores: Float64Array
 
 
-def numbered_pairs(reader: TableReader) -> list[tuple[str, str]]:
+def find_numbered_pairs(reader: TableReader) -> list[tuple[str, str]]:
     """Pairs of a concept column and a score column with the same number: `index_0, prob_0` or
     `top1_label, top1_score`."""
     concepts: dict[str, str] = {}
@@ -61,7 +61,7 @@ def numbered_pairs(reader: TableReader) -> list[tuple[str, str]]:
     ]
 
 
-def read_numbered_pairs(reader: TableReader, pairs: list[tuple[str, str]]) -> RankedConcepts:
+def parse_numbered_pairs(reader: TableReader, pairs: list[tuple[str, str]]) -> RankedConcepts:
     rows, texts, scores = [], [], []
     for concept_column, score_column in pairs:
         concept_texts = reader.text_column(concept_column)
@@ -86,7 +86,7 @@ def has_list_cells(reader: TableReader, roles: ColumnRoles) -> bool:
     """Whether concepts and scores are lists in one cell each."""
     if roles.concept is None or roles.score is None or reader.is_numeric(roles.score):
         return False
-    cells = [cell for cell in reader.encoded_column(roles.score)[0][:100] if cell]
+    cells = [cell for cell in reader.encode_column(roles.score)[0][:100] if cell]
     if any(UNIT_SEPARATOR in cell for cell in cells):
         return True
     return bool(cells) and all(map(is_list_cell, cells))
@@ -99,7 +99,7 @@ def list_items(cell: str) -> list[str]:
     return [item for item in cell.split(UNIT_SEPARATOR) if item]
 
 
-def read_list_cells(reader: TableReader, roles: ColumnRoles) -> RankedConcepts:
+def parse_list_cells(reader: TableReader, roles: ColumnRoles) -> RankedConcepts:
     assert roles.concept is not None
     assert roles.score is not None
     rows: list[int] = []

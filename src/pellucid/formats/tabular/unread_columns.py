@@ -88,8 +88,8 @@ def reject_several_models(reader: TableReader, roles: ColumnRoles) -> None:
             continue
         if roles.concept is not None and reader.determines(roles.concept, column):
             continue  # of each concept, such as its threshold
-        values, value_of_row = reader.encoded_column(column)
-        images, image_of_row = reader.encoded_column(roles.image)
+        values, value_of_row = reader.encode_column(column)
+        images, image_of_row = reader.encode_column(roles.image)
         pairs = set(zip(image_of_row.tolist(), value_of_row.tolist(), strict=True))
         if len(values) > 1 and len(pairs) >= MIN_CROSSED * len(values) * len(images):
             raise InvalidRecordError(

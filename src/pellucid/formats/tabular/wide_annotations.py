@@ -29,7 +29,7 @@ def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
     """Columns of 0, 1, -1 and empty cells, or those that the user named."""
     if roles.concept_columns:
         return list(roles.concept_columns)
-    columns = reader.unindexed_columns(roles.unassigned_columns(reader))
+    columns = reader.drop_index_columns(roles.unassigned_columns(reader))
     return [
         column_name
         for column_name in without_predicted(columns)
@@ -47,10 +47,10 @@ def without_predicted(columns: Sequence[str]) -> list[str]:
 
 def flag_texts(reader: TableReader, column_name: str) -> list[str]:
     """The distinct cells of a column in lower case."""
-    return [cell.lower() for cell in reader.encoded_column(column_name)[0]]
+    return [cell.lower() for cell in reader.encode_column(column_name)[0]]
 
 
-def read_one_hot(
+def parse_one_hot(
     reader: TableReader,
     roles: ColumnRoles,
     kind: Kind | None,
@@ -68,7 +68,7 @@ def read_one_hot(
         dtype=object,
     ).T
     reject_other_cells(reader, concepts, cell_texts)
-    is_positive, is_stated, notes = read_flags(cell_texts)
+    is_positive, is_stated, notes = parse_flag_columns(cell_texts)
     is_single = bool((is_positive.sum(axis=1) == 1).all()) and bool(is_stated.all())
     if kind == "classification" and is_single:
         row_indexes, concept_indexes = np.nonzero(is_positive)
@@ -94,7 +94,7 @@ def read_one_hot(
     return build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
 
 
-def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
+def parse_flag_columns(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
     """Which cells are positive, which state anything, and notes on the others. cell_texts: rows
     by concepts."""
     is_positive = np.isin(cell_texts, TRUE_WORDS)
@@ -138,7 +138,7 @@ def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: li
             reader.path, f"columns {summarize_names(described)} may describe the image", clear
         )
     others = [c for c in roles.unassigned_columns(reader) if c not in concepts]
-    for column_name in reader.unindexed_columns(others):
+    for column_name in reader.drop_index_columns(others):
         cells = [str(cell).lower() for cell in reader.text_column(column_name)]
         odd_rows = [
             row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, *MISSING_WORDS}

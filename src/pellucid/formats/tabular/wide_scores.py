@@ -27,7 +27,7 @@ Affixes = tuple[str, str]
 """What stands before and after the concept in the names of score columns."""
 
 
-def read_wide_scores(
+def parse_wide_scores(
     reader: TableReader,
     roles: ColumnRoles,
     image_keys: list[str],
@@ -147,7 +147,7 @@ def find_score_columns(
     rejected = {c for key, cs in columns_by_affixes.items() if key not in sets for c in cs}
     return [
         column
-        for column in reader.unindexed_columns(candidates)
+        for column in reader.drop_index_columns(candidates)
         if column in concept_columns
         or (
             column not in rejected
@@ -280,11 +280,11 @@ def plausible_sets(
 
 
 def is_flag_column(reader: TableReader, column: str) -> bool:
-    texts = {text.lower() for text in reader.encoded_column(column)[0]}
+    texts = {text.lower() for text in reader.encode_column(column)[0]}
     return texts <= {*TRUE_WORDS, *FALSE_WORDS, ""}
 
 
-def shared_prefix(column_names: Collection[str], concepts: Collection[str]) -> str:
+def common_prefix(column_names: Collection[str], concepts: Collection[str]) -> str:
     """The most common prefix of concept names in the columns, for example `p_`."""
     prefixes = [
         column_name.removesuffix(concept_name)
@@ -295,7 +295,7 @@ def shared_prefix(column_names: Collection[str], concepts: Collection[str]) -> s
     return max(prefixes, key=prefixes.count, default="")
 
 
-def shared_suffix(column_names: Collection[str], concepts: Collection[str]) -> str:
+def common_suffix(column_names: Collection[str], concepts: Collection[str]) -> str:
     """The most common suffix after concept names in the columns, for example `_pred`."""
     suffixes = [
         column_name.removeprefix(concept_name)

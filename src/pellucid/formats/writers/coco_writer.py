@@ -22,9 +22,9 @@ from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
 from pellucid.formats.writers.object_outlines import (
     concept_keypoints,
+    find_points,
+    find_shape,
     has_outlines,
-    stated_points,
-    stated_shape,
 )
 
 
@@ -73,7 +73,7 @@ def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str,
     images = export_data.images
     image_ids = numeric_ids(images.source_id.tolist())
     concept_ids = numeric_ids(export_data.concept_ids)
-    entries = exported_entries(export_data, image_rows)
+    entries = select_entries(export_data, image_rows)
     keypoints = concept_keypoints(entries, len(export_data.concepts))
     return {
         "images": [
@@ -103,7 +103,7 @@ def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str,
     }
 
 
-def exported_entries(export_data: ExportData, image_rows: Int64Array) -> Annotations | Predictions:
+def select_entries(export_data: ExportData, image_rows: Int64Array) -> Annotations | Predictions:
     """The annotations or predictions of these images that COCO can hold; what is dropped is
     noted."""
     entries = export_data.exported_table
@@ -133,13 +133,13 @@ def object_fields(entries: Annotations | Predictions, row: int) -> dict[str, Any
         fields["iscrowd"] = int(entries.ignore[row])
     elif (score := score_of(entries, row)) is not None:
         fields["score"] = score
-    if (shape := stated_shape(entries, row)) is not None:
+    if (shape := find_shape(entries, row)) is not None:
         fields["segmentation"] = shape
     return fields | keypoint_fields(entries, row)
 
 
 def keypoint_fields(entries: Annotations | Predictions, row: int) -> dict[str, Any]:
-    points = stated_points(entries, row)
+    points = find_points(entries, row)
     if points is None:
         return {}
     return {"keypoints": points.keypoints, "num_keypoints": points.labelled_count}
@@ -173,7 +173,7 @@ def numeric_ids(source_ids: list[str]) -> list[int]:
 
 
 def result_points(predictions: Predictions, row: int) -> dict[str, Any]:
-    points = stated_points(predictions, row)
+    points = find_points(predictions, row)
     return {} if points is None else {"keypoints": points.keypoints}
 
 
@@ -201,7 +201,7 @@ def write_results(export_data: ExportData, path: Path) -> None:
             "image_id": image_ids[image],
             "category_id": concept_ids[concept],
             **({"bbox": box} if has_boxes else {}),
-            **({"segmentation": stated_shape(predictions, row)} if has_shapes else {}),
+            **({"segmentation": find_shape(predictions, row)} if has_shapes else {}),
             **result_points(predictions, row),
             **({} if score is None else {"score": score}),
         }

@@ -13,7 +13,7 @@ from pellucid.formats.readers.dota import NAME
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder
-from pellucid.formats.writers.object_outlines import stated_shape
+from pellucid.formats.writers.object_outlines import find_shape
 
 
 def write(export_data: ExportData, path: Path) -> None:
@@ -55,7 +55,7 @@ def write(export_data: ExportData, path: Path) -> None:
 
 def object_corners(annotations: Annotations, row: int) -> tuple[list[float], bool]:
     """The four corners of an object, and whether they are all of its outline."""
-    shape = stated_shape(annotations, row)
+    shape = find_shape(annotations, row)
     if isinstance(shape, list) and len(shape) == 1 and len(shape[0]) == 8:
         return shape[0], True
     assert annotations.box is not None

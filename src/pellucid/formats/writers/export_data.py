@@ -108,7 +108,7 @@ class ExportData:
 Writer = Callable[[ExportData, Path], None]
 
 
-def known_sizes(export_data: ExportData) -> list[tuple[int, int]]:
+def find_sizes(export_data: ExportData) -> list[tuple[int, int]]:
     """Width and height of each image, read from its file where the annotations do not state it; 0
     where unknown."""
     images = export_data.images
@@ -121,9 +121,9 @@ def known_sizes(export_data: ExportData) -> list[tuple[int, int]]:
 
 
 def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int, int]]:
-    """As `known_sizes`, for formats with relative coordinates. Raises ExportError if a size is
+    """As `find_sizes`, for formats with relative coordinates. Raises ExportError if a size is
     unknown."""
-    sizes = known_sizes(export_data)
+    sizes = find_sizes(export_data)
     for path, size in zip(export_data.images.path, sizes, strict=True):
         if min(size) <= 0:
             raise ExportError(

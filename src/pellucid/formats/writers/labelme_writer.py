@@ -17,11 +17,11 @@ from pellucid.formats.readers.labelme import NAME
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
     ExportData,
-    known_sizes,
+    find_sizes,
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_json
-from pellucid.formats.writers.object_outlines import mask_of_shape, stated_shape
+from pellucid.formats.writers.object_outlines import find_shape, mask_of_shape
 
 VERSION = "5.5.0"
 """Of the program whose files these are like."""
@@ -35,7 +35,7 @@ def write(export_data: ExportData, path: Path) -> None:
         raise ExportError(NAME, "LabelMe has no scores; write predictions as coco, csv or parquet")
     export_data.note_dropped_keypoints("LabelMe")
     annotations = export_data.exportable_annotations("LabelMe")
-    sizes = known_sizes(export_data)
+    sizes = find_sizes(export_data)
     with new_folder(path) as folder:
         for image, rows in export_data.rows_by_image(annotations):
             image_path = PurePosixPath(str(export_data.images.path[image]))
@@ -74,7 +74,7 @@ def image_document(
 
 
 def object_shape(annotations: Annotations, row: int, size: tuple[int, int]) -> dict[str, Any]:
-    shape = stated_shape(annotations, row)
+    shape = find_shape(annotations, row)
     if isinstance(shape, list) and len(shape) == 1:
         points = np.reshape(shape[0], (-1, 2)).tolist()
         return {"shape_type": "polygon", "points": points}

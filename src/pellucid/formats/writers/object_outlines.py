@@ -10,12 +10,12 @@ from pellucid.core.keypoints import StatedKeypoints
 from pellucid.core.masks import Masks, Shape, create_masks, decode_counts, encode_counts
 from pellucid.core.outlines import parse_keypoints, parse_outline
 from pellucid.core.tables import Annotations, Predictions
-from pellucid.evaluation.mask_outlines import joined_polygon
+from pellucid.evaluation.mask_outlines import join_polygons
 from pellucid.evaluation.mask_runs import masks_of_polygons
 from pellucid.evaluation.object_keypoints import (
     SIGMA,
     VISIBILITY,
-    linked_points,
+    link_points,
     split_points,
 )
 
@@ -25,14 +25,14 @@ def has_outlines(entries: Annotations | Predictions) -> bool:
     return count_outlines(entries) > 0
 
 
-def stated_points(entries: Annotations | Predictions, row: int) -> StatedKeypoints | None:
+def find_points(entries: Annotations | Predictions, row: int) -> StatedKeypoints | None:
     """The keypoints of an object; None if it has none."""
     if entries.keypoints is not None:
         points = split_points(entries.keypoints[row : row + 1])[0]
         points = points[points[:, SIGMA] > 0].copy()
         points[:, VISIBILITY] = np.maximum(points[:, VISIBILITY], 0)
         numbers = points[:, :SIGMA].ravel().tolist()
-        sigmas, skeleton = points[:, SIGMA].tolist(), linked_points(points)
+        sigmas, skeleton = points[:, SIGMA].tolist(), link_points(points)
         return StatedKeypoints(numbers, sigmas, skeleton) if numbers else None
     if isinstance(entries, Annotations) and entries.outline is not None:
         return parse_keypoints(entries.outline[row])
@@ -46,7 +46,7 @@ def concept_keypoints(
     found: list[StatedKeypoints | None] = [None] * concept_count
     for row, concept in enumerate(entries.concept.tolist()):
         if found[concept] is None:
-            found[concept] = stated_points(entries, row)
+            found[concept] = find_points(entries, row)
     return found
 
 
@@ -62,10 +62,10 @@ def count_keypoints(entries: Annotations | Predictions) -> int:
     """How many objects have keypoints."""
     if entries.keypoints is None and not isinstance(entries, Annotations):
         return 0
-    return sum(stated_points(entries, row) is not None for row in range(len(entries)))
+    return sum(find_points(entries, row) is not None for row in range(len(entries)))
 
 
-def stated_shape(entries: Annotations | Predictions, row: int) -> Shape:
+def find_shape(entries: Annotations | Predictions, row: int) -> Shape:
     """The polygons or the encoded mask of an object; None if it is a box alone."""
     if isinstance(entries, Annotations) and entries.outline is not None and entries.outline[row]:
         return parse_outline(entries.outline[row])
@@ -86,12 +86,12 @@ def single_polygon(
     that are walked there and back, so that the polygon covers the same pixels. image_size: width
     and height in pixels.
     """
-    shape = stated_shape(entries, row)
+    shape = find_shape(entries, row)
     if shape is None:
         return None
     if isinstance(shape, list) and len(shape) == 1:
         return [float(number) for number in shape[0]]
-    return joined_polygon(mask_of_shape(shape, image_size), 0) or None
+    return join_polygons(mask_of_shape(shape, image_size), 0) or None
 
 
 def mask_of_shape(shape: dict[str, Any] | list[list[float]], image_size: tuple[int, int]) -> Masks:

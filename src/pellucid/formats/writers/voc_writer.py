@@ -13,7 +13,7 @@ from pellucid.core.tables import SPLITS, Annotations, Float64Array
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.voc import CORNER_TAGS, NAME, ZERO_BASED
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, known_sizes
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, find_sizes
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_xml
 
@@ -40,7 +40,7 @@ def write(export_data: ExportData, path: Path) -> None:
         raise ExportError(NAME, f"concept {unprintable[0]!r} has a character that XML cannot hold")
     note_fractions(export_data, annotations.box)
     image_stems = stem_paths(export_data.images.path.tolist())
-    image_sizes = known_sizes(export_data)
+    image_sizes = find_sizes(export_data)
     with new_folder(path) as folder:
         write_annotation_files(export_data, annotations, image_stems, image_sizes, folder)
         write_image_sets(export_data, image_stems, folder / "ImageSets" / "Main")

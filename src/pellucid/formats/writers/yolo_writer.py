@@ -19,9 +19,9 @@ from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder
 from pellucid.formats.writers.object_outlines import (
     concept_keypoints,
+    find_points,
     has_outlines,
     polygon_or_box,
-    stated_points,
 )
 
 NAME = "yolo"
@@ -56,7 +56,7 @@ def pose_settings(annotations: Annotations) -> list[str]:
 
 def point_count(entries: Annotations | Predictions) -> int:
     """The keypoints of the object that has most."""
-    stated = (stated_points(entries, row) for row in range(len(entries)))
+    stated = (find_points(entries, row) for row in range(len(entries)))
     return max((len(points.keypoints) // 3 for points in stated if points), default=0)
 
 
@@ -176,7 +176,7 @@ def keypoint_values(
     entries: Annotations | Predictions, row: int, image_size: tuple[int, int], count: int
 ) -> list[float]:
     """`x y visibility` of each keypoint, in fractions; zeros for those an object lacks."""
-    stated = stated_points(entries, row)
+    stated = find_points(entries, row)
     numbers = [] if stated is None else stated.keypoints
     scale = (*image_size, 1)
     values = [number / scale[position % 3] for position, number in enumerate(numbers)]

@@ -74,7 +74,7 @@ class PostgresDatabase:
     def find_problem(self, cursor: Any) -> str | None:  # PostgreSQL has its own checksums
         return None
 
-    def read_schema_version(self, cursor: Any) -> int | None:
+    def load_schema_version(self, cursor: Any) -> int | None:
         # Not `to_regclass`: it answers from a cache that a transaction fills before it waits for
         # the lock, and then misses the table that the transaction before it has created.
         cursor.execute(

@@ -56,7 +56,7 @@ class SqliteDatabase:
         result = str(cursor.execute("PRAGMA integrity_check(1)").fetchone()[0])
         return None if result == "ok" else " ".join(result.split())
 
-    def read_schema_version(self, cursor: Any) -> int | None:
+    def load_schema_version(self, cursor: Any) -> int | None:
         version = int(cursor.execute("PRAGMA user_version").fetchone()[0])
         return version or None
 

@@ -253,7 +253,7 @@ class DecisionStore:
     def _ensure_tables(self, transaction: Callable[[bool], Any]) -> None:
         """Create the tables in a new database."""
         with transaction(False) as cursor:
-            version = self.database.read_schema_version(cursor)
+            version = self.database.load_schema_version(cursor)
         if version is None:
             with transaction(True) as cursor:
                 self._create_tables(cursor)
@@ -266,7 +266,7 @@ class DecisionStore:
 
     def _create_tables(self, cursor: Any) -> None:
         if (
-            self.database.read_schema_version(cursor) is None
+            self.database.load_schema_version(cursor) is None
         ):  # another process may have created them
             for statement in CREATE_STATEMENTS:
                 self._execute(cursor, statement.replace("NUMBER", self.database.id_column_type))

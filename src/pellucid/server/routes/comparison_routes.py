@@ -74,7 +74,7 @@ ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_comparison(
+def get_comparison(
     pair: ResultsPair,
     split: SplitQuery = "validation",
     point: PointQuery = "errors",
@@ -91,7 +91,7 @@ def read_comparison(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
 )
-def read_slice_changes(
+def get_slice_changes(
     pair: ResultsPair,
     split: SplitQuery = "validation",
     point: PointQuery = "errors",

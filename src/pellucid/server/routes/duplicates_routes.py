@@ -37,7 +37,7 @@ MAX_PAIRS_PER_PAGE = 100
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
 )
-def read_duplicates(
+def get_duplicates(
     context: TrainedVersionContext,
     workspace: WorkspaceDependency,
     view: ResourceName,
@@ -50,7 +50,7 @@ def read_duplicates(
     found = search.get_or_start()
     if found is None:
         return json_response(DuplicatesDocument([], 0, False, 0, *search.progress, False))
-    described = workspace.view(view).described_duplicates(found.pairs, search.images)
+    described = workspace.view(view).describe_duplicates(found.pairs, search.images)
     version_images = VersionImages(context.version, context.results)
 
     def with_picture(image: DuplicateImage, row: int) -> PicturedImage:

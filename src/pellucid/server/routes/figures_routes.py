@@ -54,7 +54,7 @@ router = APIRouter()
     response_model=CountDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_count(
+def get_count(
     context: VersionContext,
     tab: Tab = "all",
     split: SplitQuery = "validation",
@@ -86,7 +86,7 @@ def read_count(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_filtered(
+def get_filtered_figures(
     context: VersionContext,
     tab: Tab = "all",
     split: SplitQuery = "validation",
@@ -111,7 +111,7 @@ def read_filtered(
     response_model=HeadlineDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_headline(
+def get_headline(
     context: VersionContext, split: SplitQuery = "validation", at: ThresholdsQuery = None
 ) -> Response:
     """The figures that head the others, and the AP of each concept."""
@@ -134,7 +134,7 @@ def read_headline(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_curves(
+def get_curves(
     context: VersionContext,
     concept: ConceptQuery = None,
     at: ThresholdsQuery = None,
@@ -165,7 +165,7 @@ def read_curves(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_objectives(
+def get_objectives(
     context: VersionContext,
     concept: ConceptQuery = None,
     objective: Annotated[list[str] | None, Query(max_length=20)] = None,
@@ -190,7 +190,7 @@ def read_objectives(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_moves(
+def get_moves(
     context: VersionContext,
     concept: Annotated[int, Query(ge=0, le=10_000_000)],
     to: float,
@@ -217,7 +217,7 @@ def read_moves(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_causes(
+def get_error_causes(
     context: VersionContext,
     split: SplitQuery = "validation",
     concept: ConceptQuery = None,
@@ -244,7 +244,7 @@ def read_causes(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_confusion(
+def get_confused_pairs(
     context: VersionContext,
     split: SplitQuery = "validation",
     at: ThresholdsQuery = None,

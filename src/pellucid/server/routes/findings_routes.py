@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from pellucid.analysis.findings import Finding
-from pellucid.project.known_findings import KnownFinding, mark_finding, read_known_findings
+from pellucid.project.known_findings import KnownFinding, load_known_findings, mark_finding
 from pellucid.results.findings import Findings
 from pellucid.results.results import Results
 from pellucid.server.dependencies import (
@@ -37,7 +37,7 @@ router = APIRouter()
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
 )
-def read_findings(
+def get_findings(
     context: VersionContext,
     split: SplitQuery = "validation",
     at: ThresholdsQuery = None,
@@ -54,7 +54,7 @@ def read_findings(
     chosen = results.with_thresholds(effective_thresholds(results, at))
     findings = chosen.rank_problems(split, slices, baseline)
     read, total = stats.progress(index)
-    known = read_known_findings(context.version.folder)
+    known = load_known_findings(context.version.folder)
     return json_response(findings_document(results, findings, known, (read, total, is_ready)))
 
 

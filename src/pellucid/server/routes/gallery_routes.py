@@ -70,7 +70,7 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/api/v1/workspace", response_model=WorkspaceDocument)
-def read_workspace(request: Request, workspace: WorkspaceDependency) -> Response:
+def get_workspace_summary(request: Request, workspace: WorkspaceDependency) -> Response:
     """List views and versions, and the client's role."""
     return json_response(workspace_document(workspace, request.state.role))
 
@@ -80,7 +80,7 @@ def read_workspace(request: Request, workspace: WorkspaceDependency) -> Response
     response_model=VersionDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_version(context: TrainedVersionContext) -> Response:
+def get_version(context: TrainedVersionContext) -> Response:
     """A version's concepts, splits, coverage and import notes."""
     return json_response(version_document(context.version, context.results))
 
@@ -90,7 +90,7 @@ def read_version(context: TrainedVersionContext) -> Response:
     response_model=FiguresDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_figures(
+def get_figures(
     context: VersionContext, split: SplitQuery = "validation", at: ThresholdsQuery = None
 ) -> Response:
     """The threshold and the counts of each concept."""
@@ -104,7 +104,7 @@ def read_figures(
     response_model=HistogramDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_histogram(
+def get_histogram(
     context: VersionContext,
     split: SplitQuery = "validation",
     concept: ConceptQuery = None,
@@ -141,7 +141,7 @@ class RequestedList:
     response_model=PageDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_page(
+def get_page(
     context: VersionContext,
     requested: Annotated[RequestedList, Depends()],
     offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
@@ -177,7 +177,7 @@ def read_page(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
 )
-def read_properties(
+def get_properties(
     context: VersionContext,
     tab: Tab = "all",
     split: SplitQuery = "validation",
@@ -202,7 +202,7 @@ def read_properties(
     response_model=ImagesDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_images(
+def get_images(
     context: VersionContext,
     split: SplitQuery = "validation",
     concept: ConceptQuery = None,
@@ -235,7 +235,7 @@ def read_images(
     response_model=ImageDocument,
     responses=NOT_FOUND_RESPONSE,
 )
-def read_image(
+def get_image(
     context: VersionContext,
     image: ImageIndex,
     at: ThresholdsQuery = None,
@@ -255,7 +255,7 @@ def read_image(
     responses=IMAGE_RESPONSES,
     response_class=Response,
 )
-async def read_picture(
+async def get_picture(
     request: Request,
     workspace: WorkspaceDependency,
     view: Annotated[str, PathParameter(max_length=200)],

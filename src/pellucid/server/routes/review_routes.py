@@ -19,8 +19,8 @@ from pellucid.project.reviews import (
     ReviewOutcome,
     Reviews,
     describe_reverted,
+    find_overruled_verdicts,
     item_ref,
-    overruled_verdicts,
 )
 from pellucid.results.results import Results
 from pellucid.review.corrected import locate_decisions
@@ -367,7 +367,7 @@ def progress_document(
         for decision in new_verdicts
         if any(
             overruled_decision.who == reviewer and overruled_decision.id < decision.id
-            for overruled_decision in overruled_verdicts(decision_log, decision, 0)
+            for overruled_decision in find_overruled_verdicts(decision_log, decision, 0)
         )
     ]
     return ProgressDocument(
@@ -377,7 +377,7 @@ def progress_document(
         [history_row(decision_log, decision) for decision in overruling_decisions],
         len(decision_log.next_undo(reviewer)),
         len(decision_log.next_redo(reviewer)),
-        len(reviews.leased_elsewhere(session_key)),
+        len(reviews.find_leased_elsewhere(session_key)),
     )
 
 
@@ -429,7 +429,7 @@ def queue_document(
             for position in leased_positions
         ]
     return QueueDocument(
-        queue_items, list_view.total, len(reviews.leased_elsewhere(queue_request.session))
+        queue_items, list_view.total, len(reviews.find_leased_elsewhere(queue_request.session))
     )
 
 

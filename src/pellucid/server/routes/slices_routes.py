@@ -42,7 +42,7 @@ router = APIRouter()
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
 )
-def read_slices(
+def get_slices(
     context: VersionContext,
     split: SplitQuery = "validation",
 ) -> Response:
@@ -93,7 +93,7 @@ def read_slices(
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
 )
-def read_map(
+def get_map(
     context: VersionContext,
     split: SplitQuery = "validation",
 ) -> Response:

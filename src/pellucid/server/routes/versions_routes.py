@@ -27,7 +27,7 @@ router = APIRouter()
 @router.get(
     "/api/v1/views/{view}/overview", response_model=ViewOverview, responses=NOT_FOUND_RESPONSE
 )
-def read_overview(
+def get_overview(
     workspace: WorkspaceDependency, view: ResourceName, split: SplitQuery = "validation"
 ) -> Response:
     """The versions of a view, oldest first, with their main figures on a split."""
