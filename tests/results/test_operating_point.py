@@ -100,6 +100,20 @@ def test_metrics_of_some_images_are_those_of_an_import_of_them(version, tmp_path
     assert printed["overall"]["errors"] == metrics.overall.errors
 
 
+def test_metrics_of_images_by_a_text_in_their_path(version):
+    results = version.results()
+    counts = by_image(results)
+    metrics = results.on_images(["file:1"]).metrics()
+    names = {f"{i:02}.png" for i in range(60) if "1" in f"{i:02}.png"}
+    assert metrics.covered == len(names)
+    expected = sum(count for image, count in counts["fn"].items() if image in names)
+    assert sum(concept.fn for concept in metrics.concepts) == expected
+    both = results.on_images(["file:1", "where:weather=rain"]).metrics()
+    assert both.covered == sum(int(name[:2]) % 3 > 0 for name in names)
+    with pytest.raises(FilterError, match="part of an image's path"):
+        results.on_images(["file:holiday"])
+
+
 def test_metrics_by_a_column_add_up(version):
     rows = document(version, "metrics", "--by", "weather")["rows"]
     assert [(row["value"], row["covered"]) for row in rows] == [("rain", 40), ("sun", 20)]

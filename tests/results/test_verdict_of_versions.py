@@ -179,3 +179,21 @@ def test_given_thresholds_and_iou_are_used(pair):
         "a": a.metrics().overall.errors,
         "b": b.metrics().overall.errors,
     }
+
+
+def test_the_figures_of_both_are_printed_and_reported(pair, tmp_path):
+    """The two at the head of each version's own metrics: both ran on the same images."""
+    a, b = (dict(version.metrics().overall.headline) for version in pair)
+    expected = ", ".join(f"{name} {a[name]:.3f} → {b[name]:.3f}" for name in a)
+    report = tmp_path / "report.md"
+    printed = compare_cli(pair[0].view, "--markdown", report).stdout
+    assert expected in printed
+    assert f"Figures: {expected}" in report.read_text()
+    assert f"precision {total_precision(pair[0]):.3f} → {total_precision(pair[1]):.3f}" in printed
+
+
+def total_precision(version):
+    """The precision of all concepts together."""
+    concepts = version.metrics().concepts
+    tp, fp = (sum(getattr(concept, name) for concept in concepts) for name in ("tp", "fp"))
+    return tp / (tp + fp)

@@ -25,7 +25,7 @@ from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import Split
 
 if TYPE_CHECKING:
-    from pellucid.results.release_gate import GateFailure
+    from pellucid.results.release_gate import FigureChange, GateFailure
     from pellucid.results.version_comparison import VersionComparison
 
 GATE_FAILED = 4
@@ -135,7 +135,7 @@ def compare_command(
     """Compare the candidate B with the baseline A on the images evaluated in both: errors that B
     fixed and introduced, and whether it is better."""
     from pellucid.export.comparison_reports import append_markdown, format_junit
-    from pellucid.results.release_gate import check_gate, shared_metrics
+    from pellucid.results.release_gate import check_gate, headline_changes, shared_metrics
     from pellucid.results.version_comparison import broken_units
     from pellucid.storage.files import replace_file
 
@@ -146,10 +146,11 @@ def compare_command(
         criteria = (*criteria, "errors")
     accepted = tolerances_by_criterion(criteria, tolerances)
     comparison = results_a.compare(results_b, split)
-    failures: list[GateFailure] = []
-    if accepted:
-        metrics = shared_metrics(results_a, results_b, split)
-        failures = check_gate(comparison, *metrics, accepted)
+    metrics = (
+        shared_metrics(results_a, results_b, split) if accepted or markdown or not as_json else None
+    )
+    figures = headline_changes(*metrics) if metrics else []
+    failures = check_gate(comparison, *metrics, accepted) if metrics and accepted else []
     for path in (markdown, junit):
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -157,20 +158,24 @@ def compare_command(
         replace_file(Path(junit), format_junit(comparison, failures).encode())
     if markdown:
         broken = broken_units(results_a, results_b, split)
-        append_markdown(markdown, comparison, failures, broken)
+        append_markdown(markdown, comparison, failures, broken, figures)
     with ignore_closed_output():
         if as_json:
             print_json(comparison.document)
         else:
-            print_comparison(comparison)
+            print_comparison(comparison, figures)
     for warning in comparison.warnings:
         click.echo(f"warning: {warning}", err=True)
     if failures:
         report_failures(a, b, failures)
 
 
-def print_comparison(comparison: VersionComparison) -> None:
-    from pellucid.export.comparison_reports import CHANGE_HEADINGS, change_cells
+def print_comparison(comparison: VersionComparison, figures: list[FigureChange]) -> None:
+    from pellucid.export.comparison_reports import (
+        CHANGE_HEADINGS,
+        change_cells,
+        describe_figures,
+    )
     from pellucid.results.version_comparison import describe_change
 
     print_table(
@@ -182,6 +187,7 @@ def print_comparison(comparison: VersionComparison) -> None:
             for change in (comparison.overall, *comparison.worst_first)
         ],
     )
+    click.echo(describe_figures(figures))
     click.echo(f"{comparison.b} against {comparison.a}: {describe_change(comparison.overall)}")
 
 

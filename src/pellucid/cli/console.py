@@ -72,7 +72,7 @@ def print_table(title: str, headings: list[str], table_rows: list[list[Any]]) ->
     from rich.table import Table
     from rich.text import Text
 
-    rich_table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    rich_table = Table(box=None, pad_edge=False)
     for column_index, heading in enumerate(headings):
         rich_table.add_column(
             Text(heading),
@@ -86,7 +86,8 @@ def print_table(title: str, headings: list[str], table_rows: list[list[Any]]) ->
             *(Text("–" if cell in (None, NO_SCORE) else cell_text(cell)) for cell in table_row)
         )
     # do not wrap lines in files and pipes, so that paths stay searchable
-    Console(width=None if sys.stdout.isatty() else 100_000).print(rich_table)
+    console = Console(width=None if sys.stdout.isatty() else 100_000)
+    console.print(Text(title), rich_table, sep="\n")
 
 
 def cell_text(cell: Any) -> str:
@@ -352,7 +353,7 @@ IMAGE_FILTER_OPTION = click.option(
     multiple=True,
     metavar="CLAUSE",
     help="Only images with a property, for example where:weather=rain or where:width=..640 "
-    "(below 640); repeatable.",
+    "(below 640), or with a text in their path (file:night/); repeatable.",
 )
 PAGE_OPTIONS = combine_options(
     click.option(

@@ -13,6 +13,7 @@ from pellucid.cli.console import (
     JSON_OPTION,
     VERSION_ARGUMENTS,
     RenamingType,
+    cell_text,
     open_version,
     print_json,
     print_table,
@@ -141,9 +142,16 @@ def describe_record(record: Any, indent: int = 0) -> list[str]:
                 first, *others = describe_record(entry, indent + 4)
                 lines += [f"{' ' * (indent + 2)}- {first.strip()}", *others]
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            lines.append(f"{label} {'–' if text in (None, '', {}) else text}")
+            lines.append(f"{label} {describe_value(value)}")
     return lines
+
+
+def describe_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value in (None, "", {}, [], ()):
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else cell_text(value)
 
 
 @click.command(name="rename")

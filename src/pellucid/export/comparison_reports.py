@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from pellucid.results.release_gate import GateFailure
+from pellucid.results.release_gate import FigureChange, GateFailure
 from pellucid.results.version_comparison import (
     BrokenUnit,
     ConceptChange,
@@ -48,27 +48,40 @@ def change_cells(change: ConceptChange) -> list[int | float | str]:
     ]
 
 
+def describe_figures(figures: Sequence[FigureChange]) -> str:
+    """`AP 0.281 → 0.596, ...`; a figure that is undefined is a dash."""
+    return ", ".join(
+        f"{figure.name} {figure_text(figure.a)} → {figure_text(figure.b)}" for figure in figures
+    )
+
+
+def figure_text(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.3f}"
+
+
 def append_markdown(
     path: str | Path,
     comparison: VersionComparison,
     failures: Sequence[GateFailure],
     broken: Sequence[BrokenUnit] = (),
+    figures: Sequence[FigureChange] = (),
 ) -> None:
     """Append the report to a file, such as a CI job's summary, which may hold others already.
-    broken: see format_markdown."""
+    broken, figures: see format_markdown."""
     with Path(path).open("a", encoding="utf-8") as stream:
         if stream.tell():
             stream.write("\n")
-        stream.write(format_markdown(comparison, failures, broken))
+        stream.write(format_markdown(comparison, failures, broken, figures))
 
 
 def format_markdown(
     comparison: VersionComparison,
     failures: Sequence[GateFailure] = (),
     broken: Sequence[BrokenUnit] = (),
+    figures: Sequence[FigureChange] = (),
 ) -> str:
     """Markdown for a pull-request comment: the verdict and a table of changes, worst first.
-    broken: what only the baseline has right; the first are listed."""
+    broken: what only the baseline has right; the first are listed. figures: of both versions."""
     overall = comparison.overall
     state = ", with corrections" if comparison.corrected else ""
     summary = (
@@ -86,6 +99,7 @@ def format_markdown(
     paragraphs = [
         summary,
         *(f"Gate failed: {markdown_text(failure.message)}." for failure in failures),
+        *([f"Figures: {describe_figures(figures)}."] if figures else []),
         markdown_table,
         *([broken_list(broken)] if broken else []),
         *(f"Note: {markdown_text(warning)}." for warning in comparison.warnings),

@@ -37,7 +37,7 @@ from pellucid.analysis.confusion import find_confused_concepts
 from pellucid.analysis.slice_features import Condition, decode_condition
 from pellucid.browse.list_views import sort_selection_rows
 from pellucid.browse.selection import TabSelection
-from pellucid.core.tables import BoolArray, Float32Array, Float64Array, Int64Array
+from pellucid.core.tables import BoolArray, Float32Array, Float64Array, Images, Int64Array
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG
@@ -183,14 +183,16 @@ def clause_mask(
 
 def file_mask(selection: TabSelection, item_rows: Int64Array, text: str) -> BoolArray:
     """Mask of the items whose image has the text in its path, in any case."""
-    evaluation, wanted = selection.evaluation, unquote(text).casefold()
-    has_text = np.fromiter(
-        (wanted in path.casefold() for path in evaluation.images.path.tolist()),
-        bool,
-        len(evaluation.images),
-    )
+    evaluation = selection.evaluation
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    return np.asarray(has_text[table.image[item_rows]])
+    return np.asarray(match_path(evaluation.images, text)[table.image[item_rows]])
+
+
+def match_path(images: Images, text: str) -> BoolArray:
+    """Mask of the images with the text, in the spelling of URLs, in their path, in any case."""
+    wanted = unquote(text).casefold()
+    has_text = (wanted in path.casefold() for path in images.path.tolist())
+    return np.fromiter(has_text, bool, len(images))
 
 
 def item_mask(selection: TabSelection, item_rows: Int64Array, references: str) -> BoolArray:

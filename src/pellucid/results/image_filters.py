@@ -15,12 +15,13 @@ from pellucid.analysis.slice_features import (
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import BoolArray, Images
 from pellucid.results.errors import FilterError, UnknownColumnError
-from pellucid.results.filters import parse_clause, parse_condition
+from pellucid.results.filters import match_path, parse_clause, parse_condition
 from pellucid.results.image_columns import metadata_columns
 
 
 def match_images(images: Images, clauses: Sequence[str]) -> BoolArray:
-    """Mask of the images that satisfy all clauses (`where:weather=rain`, `where:width=..640`).
+    """Mask of the images that satisfy all clauses (`where:weather=rain`, `where:width=..640`,
+    `file:night`).
 
     Raises:
         FilterError: a clause is not about images, names an unknown property, or a value that no
@@ -31,8 +32,14 @@ def match_images(images: Images, clauses: Sequence[str]) -> BoolArray:
     file_facts = {p.name: p for p in file_properties(images)}
     for clause in clauses:
         key, argument = parse_clause(clause)
+        if key == "file":
+            if not (is_match := match_path(images, argument)).any():
+                raise FilterError(clause, "a text that is part of an image's path")
+            is_selected &= is_match
+            continue
         if key != "where":
-            raise FilterError(clause, "a property of images, where:PROPERTY=VALUE")
+            expected = "a property of images, where:PROPERTY=VALUE, or file:TEXT"
+            raise FilterError(clause, expected)
         condition = parse_condition(argument)
         if condition.name in columns:
             is_match = match_column(clause, columns[condition.name], condition)

@@ -37,6 +37,15 @@ class GateFailure:
     message: str
 
 
+@dataclass(frozen=True)
+class FigureChange:
+    """A figure of the baseline and of the candidate; None where it is undefined."""
+
+    name: str
+    a: float | None
+    b: float | None
+
+
 def shared_metrics(a: Results, b: Results, split: Split) -> tuple[Metrics, Metrics]:
     """The metrics of both versions on the images that both were evaluated on."""
     shared = build_shared_index(a.evaluation, b.evaluation, SPLITS.index(split))
@@ -47,6 +56,26 @@ def shared_metrics(a: Results, b: Results, split: Split) -> tuple[Metrics, Metri
         a.on_selected_images(is_shared_a).metrics(split),
         b.on_selected_images(is_shared_b).metrics(split),
     )
+
+
+def headline_changes(metrics_a: Metrics, metrics_b: Metrics) -> list[FigureChange]:
+    """The two figures that head the kind's others, then precision, recall and F1 of the total
+    counts. metrics_a, metrics_b: see shared_metrics."""
+    pairs = zip(metrics_a.overall.headline, metrics_b.overall.headline, strict=True)
+    totals: tuple[tuple[str, Criterion], ...] = (
+        ("precision", "precision"),
+        ("recall", "recall"),
+        ("micro F1", "f1"),
+    )
+    return [
+        *(FigureChange(name, before, after) for (name, before), (_, after) in pairs),
+        *(
+            FigureChange(
+                name, overall_figure(metrics_a, criterion), overall_figure(metrics_b, criterion)
+            )
+            for name, criterion in totals
+        ),
+    ]
 
 
 def check_gate(

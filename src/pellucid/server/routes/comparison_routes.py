@@ -44,7 +44,7 @@ PointQuery = Annotated[
 ]
 ImageFiltersQuery = Annotated[
     tuple[str, ...],
-    Query(max_length=20, description="Filters of images: `where:weather=rain`"),
+    Query(max_length=20, description="Filters of images: `where:weather=rain`, `file:night/`"),
 ]
 
 
