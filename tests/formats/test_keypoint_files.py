@@ -1,9 +1,11 @@
 """Keypoints in files: what is read, what is written and read back, and what is refused."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pellucid
 from pellucid.core.errors import PellucidError
@@ -172,8 +174,6 @@ def test_yolo_poses(tmp_path, dimensions, count):
     data = tmp_path / "data"
     write_yolo(data / "labels" / "val", dimensions, count=count)
     (data / "images" / "val").mkdir(parents=True)
-    from PIL import Image
-
     for name in "ab":
         Image.new("RGB", (100, 200)).save(data / "images" / "val" / f"{name}.png")
     (data / "data.yaml").write_text(
@@ -194,12 +194,56 @@ def test_yolo_poses(tmp_path, dimensions, count):
         assert annotated[0, 3, 2] == 0, "a point at 0, 0 is not labelled"
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("count", [4, 5, 6, 17])
+def test_yolo_poses_without_their_shape_are_not_polygons(tmp_path, dimensions, count):
+    """The remedy of the message is tried."""
+    generator = np.random.default_rng(count)
+    for part in ("images", "labels"):
+        (tmp_path / part / "val").mkdir(parents=True)
+    for image in range(6):
+        Image.new("RGB", (100, 200)).save(tmp_path / "images" / "val" / f"{image}.png")
+        lines = []
+        for _ in range(3):
+            center, size = generator.uniform(0.3, 0.6, 2), generator.uniform(0.1, 0.4, 2)
+            points = center + (generator.uniform(0, 1, (count, 2)) - 0.5) * size
+            visible = np.full((count, 1), 2)
+            pose = np.hstack([points, visible])[:, :dimensions].ravel()
+            lines.append(" ".join(map(str, [0, *center, *size, *pose])))
+        lines.append("0 0.5 0.5 0.1 0.1")
+        (tmp_path / "labels" / "val" / f"{image}.txt").write_text("\n".join(lines))
+    settings = "path: .\nval: images/val\nnames: [cat]\n"
+    (tmp_path / "data.yaml").write_text(settings)
+    remedy = f"kpt_shape: [{count}, {dimensions}]"
+    with pytest.raises(PellucidError, match=re.escape(f"{remedy}, in data.yaml")):
+        pellucid.open(tmp_path / "w").add("v", tmp_path / "data.yaml")
+    (tmp_path / "data.yaml").write_text(settings + remedy)
+    view, _ = pellucid.open(tmp_path / "w").add("v", tmp_path / "data.yaml")
+    assert describe_view(view).geometry == "keypoints"
+
+
+@pytest.mark.parametrize("corners", [3, 4, 5, 8, 18])
+def test_yolo_polygons_of_equally_many_corners_are_no_poses(tmp_path, corners):
+    """Wherever they lie in the image: as poses, some of them would be plausible."""
+    generator = np.random.default_rng(corners)
+    for part in ("images", "labels"):
+        (tmp_path / part / "val").mkdir(parents=True)
+    for image in range(20):
+        Image.new("RGB", (100, 200)).save(tmp_path / "images" / "val" / f"{image}.png")
+        angles = np.sort(generator.uniform(0, 2 * np.pi, corners))
+        around = np.stack([np.cos(angles), np.sin(angles)], 1)
+        polygon = generator.uniform(0.4, 0.6, 2) + generator.uniform(0.05, 0.3, 2) * around
+        line = " ".join(map(str, [0, *polygon.ravel()]))
+        (tmp_path / "labels" / "val" / f"{image}.txt").write_text(line)
+    (tmp_path / "data.yaml").write_text("path: .\nval: images/val\nnames: [cat]\n")
+    view, _ = pellucid.open(tmp_path / "w").add("v", tmp_path / "data.yaml")
+    assert describe_view(view).geometry == "mask"
+
+
 def test_yolo_sigmas_of_the_settings(tmp_path):
     data = tmp_path / "data"
     write_yolo(data / "labels" / "val", 3, count=3)
     (data / "images" / "val").mkdir(parents=True)
-    from PIL import Image
-
     for name in "ab":
         Image.new("RGB", (100, 200)).save(data / "images" / "val" / f"{name}.png")
     settings = "path: .\nval: images/val\nnames: [cat]\nkpt_shape: [3, 3]\nkpt_oks_sigmas: {}\n"

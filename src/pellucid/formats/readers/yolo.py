@@ -47,6 +47,7 @@ from pellucid.formats.readers.yolo_poses import (
     format_pose,
     parse_keypoint_shape,
     parse_sigmas,
+    unstated_pose_shape,
 )
 from pellucid.formats.readers.yolo_settings import (
     find_settings_file,
@@ -205,6 +206,8 @@ def build_annotations(
             for line in lines
         ]
         lines = [replace(line, numbers=line.numbers[:5]) for line in lines]
+    else:
+        reject_unstated_poses(path, lines)
     annotations = annotate_lines(lines, concepts, poses)
     notes += shape_notes(lines)
     assert annotations.box is not None
@@ -222,6 +225,21 @@ def build_annotations(
         notes,
         "fractions",
     )
+
+
+def reject_unstated_poses(path: Path, lines: Sequence[LabelLine]) -> None:
+    """Raises InvalidRecordError if the lines are poses."""
+    shape = unstated_pose_shape([line.numbers for line in lines])
+    if shape is not None:
+        count, dimensions = shape
+        first = next(line for line in lines if line.is_polygon)
+        raise InvalidRecordError(
+            first.file,
+            f"line {first.number}",
+            f"found a box and the numbers of {count} keypoints",
+            f"State their shape, kpt_shape: [{count}, {dimensions}], in "
+            f"{'a data.yaml with the names beside the images' if path.is_dir() else path.name}.",
+        )
 
 
 def annotate_lines(

@@ -21,6 +21,11 @@ BOX_FIELDS = 5
 MIN_INSIDE_SHARE = 0.9
 """Of the points of all poses, inside a box that is a quarter larger than theirs."""
 BOX_MARGIN = 0.25
+ORIENTED_BOX_FIELDS = 9
+"""A class and four corners."""
+MAX_CROSSING_SHARE = 0.2
+"""Of the outlines of a segmentation data set, those that cross themselves."""
+MAX_CHECKED_LINES = 1000
 
 
 def parse_keypoint_shape(path: Path, settings: dict[str, Any]) -> tuple[int, int] | None:
@@ -108,9 +113,50 @@ def pose_dimensions(lines: Sequence[Sequence[float]]) -> int | None:
     fitting = [
         dimensions
         for dimensions in (3, 2)
-        if point_numbers > 0 and not point_numbers % dimensions and are_poses(rows, dimensions)
+        if point_numbers > 0
+        and not point_numbers % dimensions
+        and are_poses(rows[:, :-1], dimensions)
     ]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def unstated_pose_shape(lines: Sequence[Sequence[float]]) -> tuple[int, int] | None:
+    """The points of a pose and the numbers of a point, if annotations whose settings have no
+    `kpt_shape` look like poses: the points lie in or near the box of each line, and as polygons
+    many of the lines would cross themselves. None otherwise."""
+    longer = [numbers for numbers in lines if len(numbers) > BOX_FIELDS]
+    counts = {len(numbers) for numbers in longer}
+    if len(counts) != 1 or (count := counts.pop()) == ORIENTED_BOX_FIELDS:
+        return None
+    rows = np.array(longer, float)
+    shape = next(
+        (
+            ((count - BOX_FIELDS) // dimensions, dimensions)
+            for dimensions in (3, 2)
+            if count > BOX_FIELDS + 1
+            and not (count - BOX_FIELDS) % dimensions
+            and are_poses(rows, dimensions)
+        ),
+        None,
+    )
+    if shape is None or not count % 2:
+        return shape
+    polygons = rows[:MAX_CHECKED_LINES, 1:].reshape(-1, (count - 1) // 2, 2)
+    crossing_share = float(np.mean([crosses_itself(polygon) for polygon in polygons]))
+    return shape if crossing_share > MAX_CROSSING_SHARE else None
+
+
+def crosses_itself(polygon: Float64Array) -> bool:
+    """Whether two sides of a polygon cross inside both. polygon: float64 (corners, 2)."""
+    starts, ends = polygon, np.roll(polygon, -1, axis=0)
+
+    def side(points: Float64Array) -> Float64Array:
+        """On which side of each line between start and end a point lies, (lines, points)."""
+        along, towards = (ends - starts)[:, None], points[None] - starts[:, None]
+        return np.sign(along[..., 0] * towards[..., 1] - along[..., 1] * towards[..., 0])
+
+    separates = side(starts) * side(ends) < 0
+    return bool((separates & separates.T).any())
 
 
 def find_dimensions(lines: Sequence[Sequence[float]], keypoint_count: int) -> int | None:
@@ -125,7 +171,8 @@ def find_dimensions(lines: Sequence[Sequence[float]], keypoint_count: int) -> in
 
 
 def are_poses(rows: Float64Array, dimensions: int) -> bool:
-    points = rows[:, BOX_FIELDS:-1].reshape(len(rows), -1, dimensions)
+    """rows: a class, a box and points, float64 (lines, numbers)."""
+    points = rows[:, BOX_FIELDS:].reshape(len(rows), -1, dimensions)
     if dimensions == 3 and not ((points[:, :, 2] >= 0) & (points[:, :, 2] <= VISIBLE)).all():
         return False
     center, size = rows[:, None, 1:3], rows[:, None, 3:5]
