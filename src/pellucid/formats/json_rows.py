@@ -17,6 +17,7 @@ import msgspec
 from pellucid.core.errors import MalformedFileError, format_count, summarize_names
 from pellucid.formats.dataset import parse_split
 from pellucid.formats.image_files import is_image_file
+from pellucid.formats.json_frames import frame_records
 from pellucid.formats.parsing import decode_utf8, load_lines, parse_json
 from pellucid.formats.probe import HEAD_BYTES
 from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
@@ -68,10 +69,13 @@ def is_json_lines(head: str) -> bool:
 
 
 def parse_document(path: Path, head: str) -> Any:
-    """The decoded file; of JSON lines, a list of all of them."""
+    """The decoded file; of JSON lines, a list of all of them, and of a data frame one of its
+    records."""
     is_first_cut = head.startswith("{") and len(head) >= HEAD_BYTES and "\n" not in head.strip()
     if not is_json_lines(head) and not (is_first_cut and has_second_line(path)):
-        return parse_json(path, Any, "predictions")
+        document = parse_json(path, Any, "predictions")
+        records = frame_records(document)
+        return document if records is None else records
     documents = []
     for line_number, line in load_lines(path):
         try:

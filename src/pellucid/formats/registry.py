@@ -32,7 +32,9 @@ from pellucid.formats.readers import (
     megadetector,
     mmdetection,
     open_images,
+    parquet_records,
     prediction_strings,
+    ultralytics_classes,
     via,
     voc,
     vott,
@@ -95,6 +97,8 @@ BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     yolo_predictions.PREDICTION_FORMAT,
     json_predictions.PREDICTION_FORMAT,
     prediction_strings.PREDICTION_FORMAT,
+    ultralytics_classes.PREDICTION_FORMAT,
+    parquet_records.PREDICTION_FORMAT,
     table.PREDICTION_FORMAT,
 )
 WRITERS: dict[str, Writer] = {

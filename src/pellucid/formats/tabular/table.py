@@ -22,7 +22,7 @@ from pellucid.formats.tabular.prediction_table import (
     parse_prediction_table,
 )
 from pellucid.formats.tabular.reader import open_table
-from pellucid.formats.tabular.text_files import DELIMITERS
+from pellucid.formats.tabular.text_files import COMMENT_MARK, DELIMITERS
 from pellucid.formats.tabular.wide_annotations import flag_texts
 
 NO_OPTIONS = ReadOptions()
@@ -31,11 +31,13 @@ SAMPLED_ROWS = 2_000
 
 
 def is_text_table(probe: Probe) -> bool:
-    """Whether the source is Parquet, or text with a delimiter in its first line that is neither
-    JSON nor XML."""
+    """Whether the source is Parquet, or text with a delimiter in its first line, comments left
+    out, that is neither JSON nor XML."""
     if probe.is_dir or probe.head[:1] in "{[<":
         return False
-    header_line = probe.head.split("\n", maxsplit=1)[0]
+    lines = probe.head.split("\n")
+    plain_lines = (line for line in lines if line.strip() and not line.startswith(COMMENT_MARK))
+    header_line = next(plain_lines, lines[0])
     return probe.head.startswith("PAR1") or (
         "\0" not in probe.head and any(delimiter in header_line for delimiter in DELIMITERS)
     )

@@ -21,6 +21,7 @@ from pellucid.formats.tabular.column_names import IMAGE_NAMES, name_tier, parse_
 
 DELIMITERS = ",;\t|"
 CHECK_BYTES = 1 << 22
+COMMENT_MARK = "#"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,12 @@ def encoding_error(path: Path) -> MalformedFileError:
 
 
 def parse_header(path: Path, original_path: Path) -> TextTable:
-    """The header of a UTF-8 file. A first line `sep=;`, as Excel writes it, sets the delimiter."""
+    """The header of a UTF-8 file. A first line `sep=;`, as Excel writes it, sets the delimiter.
+    Lines of comments may stand above the header."""
     with path.open(encoding="utf-8-sig", newline="") as file:
+        comment_count = skip_comments(file)
         header_line, header_line_number = load_first_line(file)
+        header_line_number += comment_count
         stated = re.fullmatch(r'"?sep=(.)"?[,;\t]*', header_line)
         if stated:
             header_line = file.readline().rstrip("\r\n")
@@ -132,6 +136,24 @@ def rest_of_record(file: TextIO, line: str) -> list[str]:
         lines.append(next_line.rstrip("\r\n"))
         quotes += next_line.count('"')
     return lines if quotes % 2 == 0 else []
+
+
+def skip_comments(file: TextIO) -> int:
+    """Skip the lines above a header that begin with `#`, and return their number: 0 if no header
+    with a column of images follows, so that `#image,label` is a header itself."""
+    line_number, start = 0, file.tell()
+    while (line := file.readline()).startswith(COMMENT_MARK) or (line and not line.strip()):
+        line_number += 1
+        start_of_next = file.tell()
+    names = next(csv.reader([line], delimiter=find_delimiter(line)), [])
+    is_header = any(
+        name_tier(parse_column_name(name).rest, IMAGE_NAMES) is not None for name in names
+    )
+    if not line_number or not is_header:
+        file.seek(start)
+        return 0
+    file.seek(start_of_next)
+    return line_number
 
 
 def load_first_line(file: TextIO) -> tuple[str, int]:
