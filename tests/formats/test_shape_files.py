@@ -387,3 +387,38 @@ def test_via_files_of_two_splits_are_one_set(tmp_path):
     view, table, _ = annotations(tmp_path, tmp_path / "set")
     assert view.images_by_split == {"training": 1, "validation": 1}
     assert len(table) == 2
+
+
+def test_rotated_boxes_of_rolabelimg(tmp_path):
+    """robndbox: center, size and angle in radians, clockwise on the screen. Held against the same
+    boxes as corners, turned here with complex numbers."""
+    boxes = [(40.5, 30.25, 20, 10, 0.5), (90, 60, 30, 12, 2.5), (30, 70, 12, 8, 0.0)]
+    objects = "".join(
+        f"<object><type>robndbox</type><name>dent</name><robndbox><cx>{cx}</cx><cy>{cy}</cy>"
+        f"<w>{w}</w><h>{h}</h><angle>{angle}</angle></robndbox></object>"
+        for cx, cy, w, h, angle in boxes
+    )
+    size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>"
+    text = f"<annotation><filename>a</filename>{size}{objects}</annotation>"
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", toys.write(tmp_path / "set/a.xml", text).parent
+    )
+    corners = [
+        [
+            complex(cx, cy) + complex(dx * w / 2, dy * h / 2) * np.exp(1j * angle)
+            for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
+        for cx, cy, w, h, angle in boxes
+    ]
+    lines = [" ".join(f"{p.real} {p.imag}" for p in points) for points in corners]
+    results = tmp_path / "results/Task1_dent.txt"
+    toys.write(results, "".join(f"a 0.{9 - row} {line}\n" for row, line in enumerate(lines)))
+    version = view.start("m")
+    version.add_predictions(results.parent)
+    assert version.evaluation.geometry == "oriented_box"
+    np.testing.assert_allclose(version.evaluation.iou, 1, atol=1e-6)
+    box = view.annotation_tables[1].box
+    for row, points in enumerate(corners):
+        xs, ys = [p.real for p in points], [p.imag for p in points]
+        expected = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        np.testing.assert_allclose(box[row], expected, atol=1e-6)

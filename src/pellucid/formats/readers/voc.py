@@ -1,5 +1,5 @@
 """Pascal VOC: one XML file per image, with `ImageSets` for the splits; also variants of other
-tools with 0-based pixels.
+tools with 0-based pixels, and roLabelImg's rotated boxes.
 
 VOC numbers pixels from 1 and includes the last one. The first pixel is inferred once per dataset:
 any coordinate that is 0 or fractional means 0-based pixels. (Everingham et al., The PASCAL Visual
@@ -8,6 +8,7 @@ Object Classes Challenge, development kit, 2012.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from pellucid.core.tables import SPLITS
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
+from pellucid.formats.curves import rotate_box
 from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
 from pellucid.formats.image_location import ImageLocator, names_repeat
 from pellucid.formats.instance_maps import masks_of_instances, parse_instance_map
@@ -35,6 +37,7 @@ MIN_BOX_OVERLAP = 0.5
 ZERO_BASED = "pixels from 0, right and bottom edges excluded"
 """What Pellucid's own files say of their pixels, in `source/annotation`."""
 CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
+Outline = list[tuple[float, float]]
 
 
 def matches(probe: Probe) -> bool:
@@ -61,6 +64,8 @@ class VocObject:
     corners: BoxCoordinates
     difficult: bool
     location: str
+    outline: Outline | None = None
+    """The corners of a rotated box, of which `corners` is the box around them."""
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -175,29 +180,48 @@ def parse_objects(
     voc_objects = []
     for object_index, object_element in enumerate(root.iterfind("object")):
         location = f"{file.name} object {object_index}"
-        box_element = object_element.find("bndbox")
-        if box_element is None:
-            raise MalformedFileError(file, f"object {object_index} is missing bndbox")
-        if len(object_element.findall("bndbox")) > 1:
-            raise MalformedFileError(file, f"object {object_index} has several bndbox: write one")
         if element_text(object_element, "deleted") in ("1", "true"):
             raise MalformedFileError(
                 file, f"object {object_index} is marked as deleted: it may not count. Remove it"
             )
-        x_min, y_min, x_max, y_max = (
-            parse_number(element_text(box_element, side), file, location, side)
-            for side in CORNER_TAGS
-        )
+        corners, outline = parse_object_box(object_element, file, object_index, location)
         voc_objects.append(
             VocObject(
                 image,
                 element_text(object_element, "name"),
-                (x_min, y_min, x_max, y_max),
+                corners,
                 element_text(object_element, "difficult").strip().lower() in ("1", "true", "yes"),
                 location,
+                outline,
             )
         )
     return voc_objects
+
+
+def parse_object_box(
+    object_element: Element, file: Path, object_index: int, location: str
+) -> tuple[BoxCoordinates, Outline | None]:
+    """The corners of the box, and the outline of a rotated one, which roLabelImg writes as center,
+    size and angle in radians, clockwise."""
+    boxes = [*object_element.findall("bndbox"), *object_element.findall("robndbox")]
+    if len(boxes) != 1:
+        problem = "has several bndbox: write one" if boxes else "is missing bndbox"
+        raise MalformedFileError(file, f"object {object_index} {problem}")
+    [box] = boxes
+
+    def number(tag: str) -> float:
+        return parse_number(element_text(box, tag), file, location, tag)
+
+    if box.tag == "bndbox":
+        x_min, y_min, x_max, y_max = map(number, CORNER_TAGS)
+        return (x_min, y_min, x_max, y_max), None
+    cx, cy, width, height = map(number, ("cx", "cy", "w", "h"))
+    left, top, right, bottom = cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2
+    outline = rotate_box((left, top, right, bottom), math.degrees(number("angle")))
+    if len(outline) == 2:
+        outline = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    xs, ys = zip(*outline, strict=True)
+    return (min(xs), min(ys), max(xs), max(ys)), outline
 
 
 def object_box(voc_object: VocObject, first_coordinate: int) -> BoxCoordinates:
@@ -217,7 +241,9 @@ def add_object(
 ) -> None:
     image, concept = voc_object.image, voc_object.concept
     location, ignore = voc_object.location, voc_object.difficult
-    if masks is None:
+    if voc_object.outline is not None:
+        builder.add_outline(image, concept, voc_object.outline, location, ignore, keep_outline=True)
+    elif masks is None:
         builder.add_box(image, concept, box, location, ignore)
     else:
         builder.add_encoded_mask(image, concept, masks, row, location, box, ignore)
