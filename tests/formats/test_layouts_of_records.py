@@ -174,3 +174,19 @@ def test_objects_in_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": IMAGES, "prediction": best}), tmp_path / "p.parquet")
     expected = [(i, b["label"], b["score"]) for i, b in zip(IMAGES, best, strict=True)]
     assert answers(tmp_path, tmp_path / "p.parquet") == sorted(expected)
+
+
+@pytest.mark.parametrize("names", [("label_1", "label_2"), ("class1", "class2")])
+def test_numbered_columns_of_concepts_are_refused(names: tuple[str, str], tmp_path: Path) -> None:
+    """Both remedies are tried."""
+    text = f"image,{names[0]},{names[1]}\na.jpg,cat,red\nb.jpg,dog,\nc.jpg,cat,blue\n"
+    source = toys.write(tmp_path / "a.csv", text)
+    workspace = pellucid.open(tmp_path / "w")
+    with pytest.raises(PellucidError, match=f"--columns concept={names[0]}") as raised:
+        workspace.add("v", source)
+    assert "'cat|red'" in str(raised.value)
+    view, _ = workspace.add("one", source, columns={"concept": names[0]})
+    assert labels(view) == {"a.jpg": "cat", "b.jpg": "dog", "c.jpg": "cat"}
+    joined = toys.write(tmp_path / "b.csv", "image,labels\na.jpg,cat|red\nb.jpg,dog\n")
+    view, _ = workspace.add("both", joined)
+    assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog", "red"]

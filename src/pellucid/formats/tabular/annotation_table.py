@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -51,12 +52,24 @@ def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> Non
     reject_unread_boxes(reader, roles.layout, roles.coordinates)
     missing = "the image" if roles.image is None else "the concept"
     role = "image" if roles.image is None else "concept"
-    raise ColumnsMissingError(
-        reader.path,
-        missing,
-        list(reader.column_types),
-        f"Name it with --columns {role}=COLUMN, or rename it to {role}.",
-    )
+    remedy = f"Name it with --columns {role}=COLUMN, or rename it to {role}."
+    numbered = numbered_concept_columns(reader)
+    if role == "concept" and len(numbered) > 1:
+        remedy = (
+            f"For several concepts per image, join {summarize_names(numbered, 4)} in one column, "
+            f"such as 'cat|red'; for one of them specify --columns concept={numbered[0]}."
+        )
+    raise ColumnsMissingError(reader.path, missing, list(reader.column_types), remedy)
+
+
+def numbered_concept_columns(reader: TableReader) -> list[str]:
+    """The columns that are called like a concept with a number: `label_1`, `label2`."""
+    return [
+        column
+        for column in reader.column_types
+        if (match := re.fullmatch(r"(.*\D)[ _-]?\d+", column))
+        and name_tier(parse_column_name(match[1].rstrip(" _-")).rest, CONCEPT_NAMES) is not None
+    ]
 
 
 def parse_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAnnotations:
