@@ -36,6 +36,7 @@ describe('a place in the address', () => {
       whole: true,
       imageOrder: 'fn',
       item: 12_345_678,
+      row: 'a77',
       open: true,
       order: 'mistakes',
       review: 'reviewed',

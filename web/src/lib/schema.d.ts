@@ -1704,7 +1704,8 @@ export interface components {
         };
         /**
          * ImagesDocument
-         * @description A page of the images of a split, most errors first.
+         * @description A page of the images of a split, most errors first. was_run: whether the model was run on
+         *     any; else they are all images, by path, with their annotations as ignored objects.
          */
         ImagesDocument: {
             /** Total */
@@ -1713,6 +1714,11 @@ export interface components {
             offset: number;
             /** Images */
             images: components["schemas"]["RankedImageDocument"][];
+            /**
+             * Was Run
+             * @default true
+             */
+            was_run: boolean;
         };
         /**
          * ItemReference
@@ -4113,7 +4119,7 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Thresholds of both versions: `errors` (each at its fewest), another objective (`f1`, `precision:0.9`, `recall:0.9`, `cost:1,2`), or `score:X` for one of all concepts */
                 point?: string;
-                /** @description Filters of images: `where:weather=rain` */
+                /** @description Filters of images: `where:weather=rain`, `file:night/` */
                 only?: string[];
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;

@@ -4,8 +4,8 @@ import type { PageItem } from '../lib/api';
 import type { Action } from '../lib/shortcuts';
 import { CROPS_OPEN, step } from './crops';
 
-/** The row that was left for its items, by page: the way back leads to it. */
-const left = new Map<string, { key: string; crop: number }>();
+/** The row that was left for its items, by page, and the position of the one that was opened: the way back leads to it. */
+const left = new Map<string, { key: string; position: number }>();
 
 /** The row in focus, for its keys. */
 export interface CurrentRow {
@@ -24,12 +24,14 @@ export class RowCursor {
   crop = $state(0);
   /** The page and the lists that the rows are of. */
   private place = '';
+  /** The position of the item that was opened, until the crops of its row are there. */
+  private sought: number | null = null;
   /** What scrolls; its articles are the rows. */
   list = $state<HTMLElement>();
 
-  /** Remember where the reader was; `place` names the page and the version. */
-  leave(place: string, key: string, crop: number): void {
-    left.set(place, { key, crop });
+  /** Remember where the reader was; `place` names the page and the version, `position` the item in its list. */
+  leave(place: string, key: string, position: number): void {
+    left.set(place, { key, position });
   }
 
   /** Back to the row that was left, once it is there; never outside the rows. */
@@ -40,8 +42,17 @@ export class RowCursor {
     this.place = place;
     if (last && row >= 0) {
       left.delete(place);
-      [this.row, this.crop] = [row, last.crop];
+      [this.row, this.crop] = [row, 0];
+      this.sought = last.position;
     } else if (this.row >= keys.length) this.row = Math.max(0, keys.length - 1);
+  }
+
+  /** Back to the crop that was opened, once the crops of the row are there: they need not be the first of the list. */
+  resume(shown: readonly PageItem[]): void {
+    if (this.sought === null || !shown.length) return;
+    const crop = shown.findIndex((item) => item.position === this.sought);
+    this.sought = null;
+    if (crop >= 0) this.crop = crop;
   }
 
   /** Open another row, which stays where it is while the one before it closes. */
@@ -52,6 +63,7 @@ export class RowCursor {
     const top = article.getBoundingClientRect().top;
     this.row = to;
     this.crop = 0;
+    this.sought = null;
     await tick();
     list.scrollTop += article.getBoundingClientRect().top - top;
     return article;

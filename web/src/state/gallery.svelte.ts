@@ -23,6 +23,12 @@ import { Pages } from '../grid/pages.svelte';
 const OF_ONE_LIST = /^(items|like|text|answered|versus):/;
 /** Also those that ask for a reason that the items of other tabs do not have. */
 const OF_ONE_TAB = /^(items|like|text|answered|versus|cause|slice):/;
+/** They ask for a number of items, most similar first, in whatever list: no tab is narrowed by them. */
+const RANKING = /^(like|text):/;
+/** The tabs with the items of an image, its errors first. */
+const TABS_OF_IMAGE: readonly api.Tab[] = ['missing', 'extra', 'matched'];
+/** Items among which the one of an address is looked for. */
+const SOUGHT = 1000;
 const NO_THRESHOLDS: ReadonlyMap<number, number> = new Map();
 
 export interface Figures {
@@ -83,9 +89,12 @@ export class Gallery {
   /** Whole images in the list; null while they are read. */
   imageTotal = $state<number | null>(null);
   item = $state(0);
+  /** The item that the address names, until its list is there; '' for none. */
+  sought = $state('');
+  private isSoughtOpen = false;
   open = $state(false);
   /** The filters of the whole images that the viewer was opened from, where closing it leads back; null: it was not. */
-  imagesFilters: readonly string[] | null = null;
+  imagesFilters = $state.raw<readonly string[] | null>(null);
   /** What whole images hid of the reviewed items, where closing the viewer leads back. */
   private imagesReview: Review | null = null;
   /** The cursor in the list that the queue took the place of. */
@@ -165,10 +174,12 @@ export class Gallery {
       this.figures?.all_items,
     ),
   );
+  /** Whether filters leave some items out of every list. */
+  readonly narrows = $derived(this.only.some((clause) => !RANKING.test(clause)));
   /** The counts of the tabs that satisfy the filters; null without filters. */
   readonly filteredCounts = $derived.by((): Figures | null => {
     const { filtered, concept } = this;
-    if (!filtered || !this.only.length) return null;
+    if (!filtered || !this.narrows) return null;
     const parts =
       concept === null ? filtered.concepts : filtered.concepts.slice(concept, concept + 1);
     const sum = (of: (one: (typeof parts)[number]) => number): number =>
@@ -338,6 +349,9 @@ export class Gallery {
       this.iou = document.kind === 'detection' && place.iou !== document.iou ? place.iou : null;
       this.pair = place.candidate && place.against ? [place.against, place.candidate] : null;
       this.forgetList();
+      const isList = place.page === 'gallery' && !this.whole && !this.isExported;
+      this.sought = isList ? place.row : '';
+      this.isSoughtOpen = place.open;
     });
   }
 
@@ -362,6 +376,7 @@ export class Gallery {
   /** Another list: what was meant of the former one is void. */
   private forgetList(): void {
     this.narrowed = null;
+    this.sought = '';
     this.selected = new Set();
     this.left = 0;
     this.release();
@@ -473,6 +488,7 @@ export class Gallery {
       whole: this.whole,
       imageOrder: this.imageOrder,
       item: this.item,
+      row: this.row,
       open: this.open,
       sort: this.sort,
       order: this.order,
@@ -484,6 +500,35 @@ export class Gallery {
       candidate: this.pair && this.pair[1] !== this.versionName ? this.pair[1] : '',
       point: this.point,
       iou: this.iou,
+    });
+  }
+
+  /** The item under the cursor as the address names it; '' at the start of a list. */
+  private get row(): string {
+    if (this.page !== 'gallery' || this.whole || this.handed || this.isExported) return '';
+    if (!this.item && !this.open) return '';
+    const item = this.itemAt(this.item);
+    return this.sought || (item ? rowName(item) : '');
+  }
+
+  /** To the item that the address names, where the list changed since: near its place, else shown alone. */
+  async seek(): Promise<void> {
+    const { sought, query } = this;
+    this.sought = '';
+    const here = this.itemAt(this.item);
+    if (here && rowName(here) === sought) return;
+    await this.guard(async () => {
+      const first = Math.max(0, this.item - SOUGHT / 2);
+      const { items } = await api.readPage(query, first, SOUGHT, new AbortController().signal);
+      if (query !== this.query) return;
+      const place = items.findIndex((item) => rowName(item) === sought);
+      if (place >= 0) this.item = first + place;
+      else {
+        this.reviewWish = usualReview(this.tab) === 'all' ? null : 'all';
+        this.setOnly([`items:${sought}`]);
+        this.open = this.isSoughtOpen;
+        this.tell('The list has changed since: the item of this address is shown alone');
+      }
     });
   }
 
@@ -740,6 +785,27 @@ export class Gallery {
     this.showWhole(true);
   }
 
+  /** The next tab with items of the image that was opened whole; undefined: there is none, or no image was. */
+  tabOfImage(by: 1 | -1): api.Tab | undefined {
+    const counts = this.filteredCounts;
+    if (!this.imagesFilters || !counts) return undefined;
+    const here = TABS_OF_IMAGE.indexOf(this.tab);
+    const others =
+      by > 0 ? TABS_OF_IMAGE.slice(here + 1) : TABS_OF_IMAGE.slice(0, Math.max(0, here)).reverse();
+    return others.find((tab) => counts[tab] > 0);
+  }
+
+  /** To the first item of the next tab of the image, or the last of the one before. */
+  stepTab(by: 1 | -1): void {
+    const tab = this.tabOfImage(by);
+    if (!tab) return;
+    this.tab = tab;
+    this.order = 'score';
+    this.reviewWish = usualReview(tab) === 'all' ? null : 'all';
+    this.forgetList();
+    this.item = by > 0 ? 0 : (this.filteredCounts?.[tab] ?? 1) - 1;
+  }
+
   /** Boxes, or whole images. Filters stay, but for those that ask for a number of items. */
   showWhole(whole: boolean): void {
     if (whole && !this.whole) this.tabBefore = this.tab;
@@ -802,6 +868,10 @@ export class Gallery {
     }
   }
 }
+
+/** As filters and addresses name an item. */
+export const rowName = (item: api.PageItem): string =>
+  `${item.outcome === 'extra' ? 'a' : 'p'}${item.row}`;
 
 function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
   const names = document.splits.map((split) => split.name);

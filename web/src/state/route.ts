@@ -64,6 +64,8 @@ export interface Place {
   imageOrder: ImageOrder;
   /** The item under the cursor. */
   item: number;
+  /** Which item that is, where the list may have changed since: `p12` of the predictions, `a12` of the annotations; '' where it is not said. */
+  row: string;
   /** Whether it is open in the viewer. */
   open: boolean;
   sort: Sort;
@@ -96,6 +98,7 @@ export const START: Place = {
   whole: false,
   imageOrder: 'errors',
   item: 0,
+  row: '',
   open: false,
   sort: 'errors',
   order: 'score',
@@ -125,11 +128,12 @@ export function parsePlace(search: string): Place {
     if (cut > 0 && word.length > cut + 1 && Number.isFinite(value))
       at.set(word.slice(0, cut), value);
   }
-  const item = Number(query.get('item') ?? 0);
+  const word = (name: string): string => query.get(name) ?? '';
+  const item = Number(word('item'));
   return {
     page: oneOf(PAGES, query.get('page'), START.page),
-    view: query.get('view') ?? '',
-    version: query.get('version') ?? '',
+    view: word('view'),
+    version: word('version'),
     tab: oneOf(TABS, query.get('tab'), START.tab),
     split: oneOf(SPLITS, query.get('split'), START.split),
     concept: query.get('concept'),
@@ -138,14 +142,15 @@ export function parsePlace(search: string): Place {
     whole: query.get('whole') === '1',
     imageOrder: oneOf(IMAGE_ORDERS, query.get('imageOrder'), START.imageOrder),
     item: Number.isSafeInteger(item) && item >= 0 ? item : 0,
+    row: /^[ap]\d+$/.test(word('row')) ? word('row') : '',
     open: query.get('open') === '1',
     sort: oneOf(SORTS, query.get('sort'), START.sort),
     order: oneOf(ORDERS, query.get('order'), START.order),
     review: REVIEWS.find((one) => one === query.get('review')) ?? null,
     corrected: query.get('corrected') === '1',
     only: query.getAll('only'),
-    against: query.get('against') ?? '',
-    candidate: query.get('candidate') ?? '',
+    against: word('against'),
+    candidate: word('candidate'),
     point: query.get('point') ?? START.point,
     iou: parseIou(query.get('iou')),
   };
@@ -153,6 +158,8 @@ export function parsePlace(search: string): Place {
 
 /** Fields that are left out of the address where they are as at the start. */
 const PLAIN = ['tab', 'split', 'sort', 'order', 'imageOrder'] as const;
+/** Left out where they are empty. */
+const WORDS = ['row', 'against', 'candidate'] as const;
 const FLAGS = ['reverse', 'whole', 'open', 'corrected'] as const;
 
 export function formatPlace(place: Place): string {
@@ -167,8 +174,7 @@ export function formatPlace(place: Place): string {
   for (const name of FLAGS) if (place[name]) query.set(name, '1');
   if (place.review !== null) query.set('review', place.review);
   for (const clause of place.only) query.append('only', clause);
-  if (place.against) query.set('against', place.against);
-  if (place.candidate) query.set('candidate', place.candidate);
+  for (const name of WORDS) if (place[name]) query.set(name, place[name]);
   if (place.point !== START.point) query.set('point', place.point);
   if (place.iou !== null) query.set('iou', String(place.iou));
   return `?${query.toString()}`;

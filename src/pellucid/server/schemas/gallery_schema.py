@@ -289,11 +289,13 @@ class RankedImageDocument:
 
 @dataclass(frozen=True)
 class ImagesDocument:
-    """A page of the images of a split, most errors first."""
+    """A page of the images of a split, most errors first. was_run: whether the model was run on
+    any; else they are all images, by path, with their annotations as ignored objects."""
 
     total: int
     offset: int
     images: list[RankedImageDocument]
+    was_run: bool = True
 
 
 @dataclass(frozen=True)
