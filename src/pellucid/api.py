@@ -12,6 +12,7 @@ from pellucid.core.errors import PellucidError
 from pellucid.core.tables import Geometry, Kind, Split
 from pellucid.formats.dataset import Note
 from pellucid.formats.prediction_sources import contains_predictions
+from pellucid.formats.source_errors import options_of_predictions
 from pellucid.ingest import coco_eval as straight
 from pellucid.ingest.errors import SwappedSourcesError
 from pellucid.project import Version, View, Workspace
@@ -171,7 +172,8 @@ def add_both(
         *adding,
     )
     version = view.version_or_draft(default_name(predictions, "predictions"), iou)
-    prediction_notes = version.add_predictions(predictions, **predicting)
+    with options_of_predictions():
+        prediction_notes = version.add_predictions(predictions, **predicting)
     return view, [*notes, *prediction_notes]
 
 

@@ -396,7 +396,7 @@ def test_click_opens_and_back_closes(gallery):
     page.go_back()
     expect(viewer).to_be_hidden()
     expect(page.locator("#item-4")).to_have_attribute("aria-selected", "true")
-    expect(page).to_have_url(re.compile("tab=missing&item=4$"))
+    expect(page).to_have_url(re.compile(r"tab=missing&item=4&row=p\d+$"))
     page.keyboard.press("Enter")
     expect(viewer).to_be_visible()
     page.keyboard.press("Escape")

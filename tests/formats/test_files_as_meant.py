@@ -227,8 +227,7 @@ BOXES = {
     "directions": "image,label,west,north,east,south\na.jpg,dog,10,10,60,50\n",
     "run lengths": 'image,label,segmentation\na.jpg,dog,"{""size"":[4,6],""counts"":""ab""}"\n',
     "mask files": "image,mask_file,label\na.jpg,m/1.png,dog\na.jpg,m/2.png,cat\n",
-    "mapping": 'image,label,shape\na.jpg,dog,"{""x"":1,""y"":2,""width"":5,""height"":4}"\n',
-    "angle": 'image,label,bbox,angle\na.jpg,dog,"[300,300,50,40]",30\n',
+    "mapping": 'image,label,shape\na.jpg,dog,"{""x"":1,""y"":2,""wide"":5,""high"":4}"\n',
 }
 
 

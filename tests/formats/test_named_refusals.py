@@ -81,8 +81,13 @@ def test_names_that_match_nothing_can_be_mapped(tmp_path: Path) -> None:
         f"{image}.jpg": [{"label": f"LABEL_{number % 2}", "score": 0.9}]
         for number, image in enumerate("abc")
     }
-    with pytest.raises(PellucidError, match="specify --map NAME=CONCEPT for each name"):
+    with pytest.raises(PellucidError, match="--category-ids positions-from-0"):
         predict(tmp_path, scores)
+    named = json.loads(json.dumps(scores).replace("LABEL_", "class "))
+    for entries, number in zip(named.values(), "xyx", strict=True):
+        entries[0]["label"] = f"class {number}"
+    with pytest.raises(PellucidError, match="specify --map NAME=CONCEPT for each name"):
+        predict(tmp_path / "named", named)
 
 
 @pytest.mark.parametrize(

@@ -533,8 +533,9 @@ def test_wide_probabilities_with_any_prefix(workspace, tmp_path, prefix):
             f"{heading}\na.jpg,cat,.9,.1,x\nb.jpg,dog,.6,.4,y\nc.jpg,cat,.7,.3,z\n",
         )
     )
-    assert [note.kind for note in notes] == ["columns"]
+    assert [note.kind for note in notes] == ["columns", "unannotated_images"]
     assert notes[0].message.endswith("not read: 'remark'")
+    assert "2 predictions on 1 image that nobody annotated: ignored (" in notes[1].message
     assert items(version, "all", threshold=0.5) == [
         ("a.jpg", "cat", 0.9, "matched"),
         ("c.jpg", "cat", 0.7, "ignored"),

@@ -89,7 +89,7 @@ SHAPES = {
     "polygon": "[1, 2, 30, 2, 30, 40, 1, 40]",
     "obb": "[15, 20, 30, 40, 0.5]",
     "geometry": "POLYGON ((1 2, 30 2, 30 40, 1 40, 1 2))",
-    "bbox": '{""x"": 1, ""y"": 2, ""w"": 30, ""h"": 40}',
+    "bbox": '{""x"": 1, ""y"": 2, ""wide"": 30, ""high"": 40}',
 }
 
 
@@ -102,7 +102,9 @@ def test_shapes_that_are_not_read_stop_the_import(tmp_path, column):
 
 def test_an_angle_beside_a_box_stops_the_import(tmp_path):
     rows = [(f"{n}.jpg", "cat", 1, 2, 30, 40, 0.1 * n) for n in range(4)]
-    with pytest.raises(PellucidError, match="orientation"):
+    with pytest.raises(
+        PellucidError, match="column orientation: rotated boxes, which are not read"
+    ):
         parse_annotations(table(tmp_path, "image,label,x,y,w,h,orientation", rows))
 
 

@@ -16,6 +16,7 @@ from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
     MultipleAnnotationFilesError,
+    NoTableError,
     PredictionsAsAnnotationsError,
     UnrecognizedFormatError,
 )
@@ -150,6 +151,8 @@ def parse_annotation_file(
             (reader.name for reader in READERS if reader.has_columns and reader.matches(probe)),
             TABLE_NAME,
         )
+        if probe.is_dir and format_name == TABLE_NAME:
+            raise NoTableError(probe.path)
     if format_name is None:
         reject_unsupported_format(probe, before_readers=True)
     reader = next(

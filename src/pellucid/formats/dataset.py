@@ -145,7 +145,8 @@ class ParsedPredictions:
     in `outline_unit` · area: where it is not that of the box, NaN: of the outline · keypoints:
     float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point ·
     not_run: bool, of image_keys, images on which the model failed · stated_shape: where names of
-    columns say what the numbers are, what they say; `box` is [left, top, width, height] even so."""
+    columns say what the numbers are, what they say; `box` is [left, top, width, height] even so ·
+    has_id_column: whether the column of a table with the image keys is called an id."""
 
     path: str
     format: str
@@ -171,6 +172,7 @@ class ParsedPredictions:
     keypoints: Float64Array | None = None
     not_run: BoolArray | None = None
     stated_shape: BoxShape | None = None
+    has_id_column: bool = False
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""

@@ -61,7 +61,7 @@ class MultipleAnnotationFilesError(PellucidError):
     def __init__(self, path: object, file_names: str) -> None:
         super().__init__(
             f"{path}: contains several annotation files ({file_names}); expected one. Add each "
-            "file separately."
+            "file by itself, with the split it is of (--split)."
         )
 
 
@@ -251,11 +251,12 @@ class DisagreeingAnnotatorsError(PellucidError):
 class UnreadBoxColumnsError(PellucidError):
     """Columns of a table look like a box and are not understood."""
 
-    def __init__(self, path: object, columns: Sequence[str]) -> None:
+    def __init__(self, path: object, columns: Sequence[str], may_have_none: bool = False) -> None:
         super().__init__(
             f"{path}: columns {summarize_names(columns, 8)} look like boxes, but their layout is "
             "not known. Name them with --columns xmin=..,ymin=..,xmax=..,ymax=.. or "
-            "x=..,y=..,width=..,height=.., one number per column, or remove them."
+            "x=..,y=..,width=..,height=.., one number per column, or remove them"
+            f"{'; if there are no boxes, specify --kind' if may_have_none else ''}."
         )
 
 
@@ -266,6 +267,18 @@ class ColumnsMissingError(PellucidError):
         super().__init__(
             f"{path}: no column is recognised as {missing}; found "
             f"{summarize_names(columns, 12)}. {remedy}"
+        )
+
+
+class NoTableError(PellucidError):
+    """Columns are named of a folder."""
+
+    exit_status = 2
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: is a folder, whose files have no columns to name. Leave out --columns, or "
+            "import a table."
         )
 
 
@@ -284,7 +297,7 @@ class HeaderMissingError(PellucidError):
     def __init__(self, path: object, cells: Sequence[str], header: str) -> None:
         super().__init__(
             f"{path}: the header is missing: line 1 is data ({', '.join(cells)[:80]}). Add a first "
-            f"line such as {header}."
+            f"line with a name for each column, such as {header}."
         )
 
 

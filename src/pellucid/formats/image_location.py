@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pellucid.formats.dataset import parse_split, split_of_folder
+from pellucid.core.errors import format_count
+from pellucid.formats.dataset import Note, parse_split, split_of_folder
+from pellucid.formats.image_files import is_image_file
 
 ANNOTATION_FOLDERS = {"annotations", "annotation", "ann", "labels", "xml", "xmls", "json", "jsons"}
 """Folders that hold the annotations alone, in lower case; the images lie outside."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImageLocator:
     """Locates images from the names that files of annotations state.
 
     source: the file or folder that is imported · image_folder: given by the user, if any ·
     by_folder: whether a stated name is relative to the folder of its file, where no image says
-    otherwise.
+    otherwise · outdated_count: images that were renamed since, with their files of annotations.
     """
 
     source: Path
     image_folder: str | None
     by_folder: bool
+    outdated_count: int = 0
+    _names_by_folder: dict[Path, dict[str, str]] = field(default_factory=dict)
+
+    def notes(self) -> list[Note]:
+        """On the names that are not those that the files state."""
+        if not self.outdated_count:
+            return []
+        message = (
+            f"{format_count(self.outdated_count, 'image')} named like their files of annotations, "
+            "as the names stated inside are of no file"
+        )
+        return [Note("outdated_names", message, self.outdated_count, "info")]
 
     def locate(self, file: Path, image_name: str) -> tuple[int, str]:
         """The split that the folders of a file name, -1 if there is none, and the path of its
         image below the source."""
+        image_name = self._current_name(file, image_name)
         if self.source in (file, file.parent):
             return -1, image_name
         folder = file.parent.relative_to(self.source)
@@ -40,6 +55,29 @@ class ImageLocator:
             return split, image_name
         is_nested = self.by_folder or self._has_image(nested_name)
         return split, nested_name if is_nested else image_name
+
+    def _current_name(self, file: Path, image_name: str) -> str:
+        """The name of the image that lies beside a file and is named like it, where the stated one
+        is nowhere: both were renamed."""
+        folders = [file.parent, *([Path(self.image_folder)] if self.image_folder else [])]
+        beside = next((n for f in folders if (n := self._images_in(f).get(file.stem))), None)
+        if beside is None or beside == image_name:
+            return image_name
+        places = (file.parent / image_name, self.source / image_name)
+        base_name = PurePosixPath(image_name).name
+        is_there = any(base_name in self._images_in(folder).values() for folder in folders)
+        if is_there or self._has_image(image_name) or any(place.is_file() for place in places):
+            return image_name
+        self.outdated_count += 1
+        return beside
+
+    def _images_in(self, folder: Path) -> dict[str, str]:
+        """The names of the images in a folder, by their stems."""
+        if folder not in self._names_by_folder:
+            listed = folder.iterdir() if folder.is_dir() else ()
+            names = [path.name for path in listed if is_image_file(path.name)]
+            self._names_by_folder[folder] = {name.rpartition(".")[0]: name for name in names}
+        return self._names_by_folder[folder]
 
     def _has_image(self, image_name: str) -> bool:
         return self.image_folder is not None and (Path(self.image_folder) / image_name).is_file()

@@ -15,6 +15,7 @@ from pellucid.formats.dataset import ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
     AnnotationsAsPredictionsError,
+    NoTableError,
     PredictionKindError,
     UnrecognizedFormatError,
 )
@@ -103,6 +104,8 @@ def parse_prediction_file(
     if format_name is None and options.columns:
         is_json = json_predictions.is_json(probe)
         format_name = json_predictions.NAME if is_json else TABLE_NAME
+        if probe.is_dir and not is_json:
+            raise NoTableError(probe.path)
     reader = next(
         (
             candidate

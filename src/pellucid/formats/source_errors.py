@@ -36,6 +36,16 @@ def rename_errors() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def options_of_predictions() -> Iterator[None]:
+    """Where both sources are given at once, an option of tables of predictions has another name."""
+    try:
+        yield
+    except PellucidError as error:
+        error.args = (str(error).replace("--columns", "--prediction-columns"),)
+        raise
+
+
 def describe_content(probe: Probe) -> str:
     head = probe.head
     if probe.is_dir:

@@ -23,6 +23,7 @@ from pellucid.core.tables import (
 )
 from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
+from pellucid.formats.errors import AmbiguousSeparatorError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import ReadOptions, probe_source
 from pellucid.formats.readers import coco_results, label_studio, yolo_predictions
@@ -54,7 +55,12 @@ def parse_unscored(
             return without_scores(label_studio.read_predictions(probe, options))
     if memory_documents.is_result_list(source):
         return parse_results(source, options, read_scored)
-    return as_predictions(parse_annotations(source, format, options))
+    try:
+        return as_predictions(parse_annotations(source, format, options))
+    except AmbiguousSeparatorError as error:
+        text = str(error).partition(" Specify --separator")[0]
+        error.args = (f"{text} Write one concept per row.",)
+        raise
 
 
 def has_settings(folder: Path) -> bool:

@@ -80,8 +80,7 @@ def settle_boxes(
     if unit == "fractions" and source.unit == "pixels":
         reason = f"no number exceeds 1; {reason}"
     settled = convert_shape(replace(source, unit=unit), shape)
-    assert settled.annotations.box is not None
-    notes = check_boxes(source.path, settled.annotations.box, lambda row: f"annotation {row}")
+    notes = check_positive(source.path, settled.annotations)
     format_name = f"{shape}-{unit}"
     is_expected = shape == shapes.default and unit == "pixels"
     if not is_expected:
@@ -90,6 +89,13 @@ def settle_boxes(
         severity: Severity = "info" if is_sure else "warning"
         notes.append(Note("boxes", message, int(is_located.sum()), severity))
     return settled, notes, [Inference("boxes", format_name, reason)]
+
+
+def check_positive(path: str, annotations: Annotations) -> list[Note]:
+    """As check_boxes, without the concepts that are stated to be absent, which have no box."""
+    assert annotations.box is not None
+    rows = np.flatnonzero(annotations.positive)
+    return check_boxes(path, annotations.box[rows], lambda row: f"annotation {rows[row]}")
 
 
 def reject_percent(
@@ -331,8 +337,7 @@ def force_boxes(
         settled = convert_shape(replace(source, unit=unit), shape)
     else:
         settled = convert_resized(source, images, folders, box_format)
-    assert settled.annotations.box is not None
-    notes = check_boxes(source.path, settled.annotations.box, lambda row: f"annotation {row}")
+    notes = check_positive(source.path, settled.annotations)
     if source.annotations.outline is not None and settled.annotations.outline is None:
         message = f"outlines not read: only boxes are converted from {forced}"
         notes.append(Note("outlines", message, len(source.annotations)))

@@ -45,6 +45,9 @@ TIE_RATIO = 0.9
 """If the second-best share is at least this fraction of the best, their overlaps decide."""
 CLOSE_OVERLAP = 0.95
 """If the second-best mean IoU is at least this fraction of the best, the choice is unclear."""
+CLEAR_RESIZED_SHARE = 0.6
+"""Among the many squares that images may have been resized to, one agrees with some boxes by
+chance."""
 CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 """Shares of the best format and of the stated one, below both of which images resized to any size
 are tried, not only those whose edge the boxes reach; of resized ones always."""
@@ -133,6 +136,16 @@ def verify_box_format(
         ]
         raise AmbiguousInterpretationError(source.path, "boxes", rivals, "--boxes")
     chosen_name = named_shares[0][0]
+    if box_format.is_resized and best_share < CLEAR_RESIZED_SHARE:
+        raise AmbiguousInterpretationError(
+            source.path,
+            "boxes",
+            [
+                (default_format.name, f"{default_share:.0%} of confident boxes agree"),
+                (chosen_name, f"{best_share:.0%}"),
+            ],
+            "--boxes",
+        )
     message = f"boxes read as {chosen_name}: {evidence}"
     if is_thin:
         count = format_count(len(source.score), "box", "boxes")

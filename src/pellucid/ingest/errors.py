@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pellucid.core.errors import PellucidError, summarize_names
@@ -191,7 +192,10 @@ def probable_maps(suggestions: Sequence[tuple[str, str]]) -> str:
 
 def advise_numbering(keys: Sequence[object], concept_count: int) -> str:
     """The option for keys that could be positions among the concepts."""
-    numbers = [int(str(key)) for key in keys if str(key).isdecimal()]
+    texts = [re.sub(r".*\D", "", str(key)) for key in keys]
+    if len({str(key).rstrip("0123456789") for key in keys}) > 1:
+        return ""
+    numbers = [int(text) for text in texts if text]
     if not numbers or len(numbers) < len(keys) or max(numbers) > concept_count:
         return ""
     starts = [0] if 0 in numbers else [1] if max(numbers) == concept_count else [0, 1]

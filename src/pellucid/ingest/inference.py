@@ -7,7 +7,7 @@ choose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,14 +88,15 @@ def resolve_references(
     annotations: Annotations,
     overrides: Overrides,
     folders: Sequence[str] = (),
-    has_names: bool = False,
+    named: Collection[str] = (),
 ) -> ResolvedReferences:
     """Choose the interpretation of image keys, concept keys and boxes. Clear evidence from
     boxes overrides the default. folders: of the images, whose sizes are read where they are not
-    known · has_names: whether the user named concepts of the file.
+    known · named: keys of concepts that the user named.
 
     Raises AmbiguousInterpretationError, with the option to set, if two are too close.
     """
+    named_keys = {*named}
     evidence = Evidence(source, images, annotations, len(concepts), folders)
     as_written = source
     image_candidates = image_interpretations(source, images, is_candidate)
@@ -118,7 +119,9 @@ def resolve_references(
             agreement,
             image_choice.refs,
             concept_choice,
-            [] if overrides.concept_ids else concept_candidates,
+            []
+            if overrides.concept_ids or named_keys >= {*source.concept_keys}
+            else concept_candidates,
         )
         has_keypoints = source.keypoints is not None  # compared by these, not by the boxes around
         if not (overrides.image_ids or overrides.boxes or has_keypoints):
@@ -129,7 +132,10 @@ def resolve_references(
                 agreement.overlapping_share(image_choice.refs),
             )
             reject_joint_reading(evidence, as_read, tried, concept_candidates)
-        if not overrides.concept_ids and not has_names:
+        if named_keys:  # what the numbers would mean without the names
+            stated = [n for n in concept_choice.notes if n.kind != "concepts_disagree"]
+            concept_choice = replace(concept_choice, notes=stated)
+        elif not overrides.concept_ids:
             reject_other_numbering(agreement, image_choice.refs, concept_choice.refs, concepts)
             notes = check_exchanged(agreement, image_choice.refs, concept_choice.refs, concepts)
             concept_choice = replace(concept_choice, notes=[*concept_choice.notes, *notes])
@@ -230,6 +236,9 @@ def choose_image_refs(
         tried += candidates
         named = [rival for rival in tried if not rival.name.startswith("positions")]
         refs = default if is_sufficient(default) else best_interpretation(named)
+    is_told = source.box is not None or source.has_id_column or bool(forced_name)
+    if refs.name == "id" and not is_told:
+        reject_other_names(source, refs, tried)
     complete = next((rival for rival in tried if rival.is_complete), None)
     if complete is not None and not refs.is_complete and not refs.ambiguous_count:
         is_counted = complete.name.startswith("positions")
@@ -251,6 +260,18 @@ def choose_image_refs(
     notes = [Note("reading", f"images matched by {refs.name}", 1, "info")]
     inference = Inference("image ids", refs.name, explanation_text(refs), [], bool(forced_name))
     return Choice(refs, inference, [] if refs is default else notes), tried
+
+
+def reject_other_names(
+    source: ParsedPredictions, by_id: Interpretation, tried: Sequence[Interpretation]
+) -> None:
+    """Raises AmbiguousInterpretationError if the keys are also names of other images, all of them:
+    `5` is image 5 or 5.jpg, and no boxes tell."""
+    for rival in tried:
+        is_name = not rival.name.startswith(("positions", "number"))
+        if is_name and rival.is_complete and not rival.agrees_with(by_id):
+            readings = [(one.name, explanation_text(one)) for one in (by_id, rival)]
+            raise AmbiguousInterpretationError(source.path, "image ids", readings, "--image-ids")
 
 
 def choose_concept_refs(

@@ -15,6 +15,7 @@ from pellucid.core.tables import (
     NOT_RUN,
     RUN_EMPTY,
     SPLITS,
+    UNANNOTATED,
     Annotations,
     BoolArray,
     Images,
@@ -111,7 +112,7 @@ def import_predictions(
         version.annotations.take(version.annotations.positive),
         overrides,
         version.folders,
-        bool(selection.renamed),
+        selection.renamed,
     )
     image_refs, concept_refs = resolved.image_refs, resolved.concept_refs
     if overrides.geometry != "box":
@@ -241,16 +242,37 @@ def cover_images(
 def check_predictions(
     path: str, compared: ComparedObjects, concept_names: Sequence[str]
 ) -> list[Note]:
-    """Notes on boxes outside their image. Raises DuplicateScoreError if there are none and a
-    concept of an image has two scores."""
+    """Notes on images that were not annotated, and on boxes outside their image. Raises
+    DuplicateScoreError if there are no boxes and a concept of an image has two scores."""
     predictions, images = compared.predictions, compared.images
+    notes = unannotated_image_notes(predictions, images, concept_names)
     if predictions.box is None:
         reject_duplicate_scores(path, predictions, images, concept_names)
-        return []
+        return notes
     return [
+        *notes,
         *outside_image_notes(predictions.box, images, predictions.image),
         *export_limit_notes(predictions),
     ]
+
+
+def unannotated_image_notes(
+    predictions: Predictions, images: Images, concept_names: Sequence[str]
+) -> list[Note]:
+    """A note on the predictions that are ignored as nobody annotated their images."""
+    rows = np.flatnonzero(images.stated[predictions.image] == UNANNOTATED)
+    if not len(rows):
+        return []
+    counts = np.bincount(predictions.concept[rows], minlength=len(concept_names))
+    most = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
+    named = [f"{concept_names[concept]} {counts[concept]:,}" for concept in most[:MOST_NAMED]]
+    more = ", ..." if len(most) > MOST_NAMED else ""
+    image_count = format_count(len(np.unique(predictions.image[rows])), "image")
+    message = (
+        f"{format_count(len(rows), 'prediction')} on {image_count} that nobody annotated: ignored "
+        f"({', '.join(named)}{more})"
+    )
+    return [Note("unannotated_images", message, len(rows), "info")]
 
 
 def select_predictions(
@@ -279,6 +301,10 @@ def select_predictions(
     if box is None:
         return ComparedObjects(images, version.annotations, predictions, [], [])
     return settle_geometry(source, rows, predictions, images, version, geometry)
+
+
+MOST_NAMED = 5
+"""Concepts that a note counts one by one."""
 
 
 def join_predictions(earlier: Predictions, imported: Predictions) -> Predictions:

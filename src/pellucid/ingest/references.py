@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -284,7 +285,7 @@ def concept_interpretations(
 ) -> list[Interpretation]:
     """Interpretations of the concept keys, the most likely first."""
     keys, names = source.concept_keys, [concept.name for concept in concepts]
-    positional = positional_interpretations(keys, names)
+    positional = positional_interpretations(numbers_of(keys), names)
     if source.concept_interpretation == "position":
         return positional
     rows = range(len(names))
@@ -302,7 +303,7 @@ def concept_interpretations(
         find_rows([fold_text(key) for key in keys], [fold_text(name) for name in names], rows),
     )
     if source.concept_interpretation == "column":
-        are_numbers = all(key.isdecimal() for key in keys)
+        are_numbers = all(number.isdecimal() for number in numbers_of(keys))
         return [
             name_based,
             folded,
@@ -344,11 +345,44 @@ def strip_affixes(keys: Sequence[str], names: Sequence[str]) -> list[Interpretat
     after_prefix = [key.removeprefix(prefix) for key in keys]
     before_suffix = [key.removesuffix(suffix) for key in keys]
     rows = range(len(names))
-    numbered = positional_interpretations(after_prefix, names) if prefix else []
     return [
-        Interpretation(f"names after '{prefix}'", find_rows(after_prefix, names, rows)),
-        Interpretation(f"names before '{suffix}'", find_rows(before_suffix, names, rows)),
-        *(numbered if all(key.isdecimal() for key in after_prefix) else []),
+        *(
+            [Interpretation(f"names after '{prefix}'", find_rows(after_prefix, names, rows))]
+            if prefix
+            else []
+        ),
+        *(
+            [Interpretation(f"names before '{suffix}'", find_rows(before_suffix, names, rows))]
+            if suffix
+            else []
+        ),
+        *between_affixes(keys, names),
+    ]
+
+
+def numbers_of(keys: Sequence[str]) -> Sequence[str]:
+    """The numbers of keys that differ by a number alone (`LABEL_0`, `prob_1`), else the keys."""
+    numbers = [re.sub(r".*\D", "", key) for key in keys]
+    is_numbered = all(numbers) and len({key.rstrip("0123456789") for key in keys}) == 1
+    return numbers if is_numbered else keys
+
+
+def between_affixes(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:
+    """Names of columns between a beginning and an end that all have: `P(fox)`."""
+    affixes = Counter(
+        (key.partition(name)[0], key.rpartition(name)[2])
+        for key in keys
+        for name in names
+        if name and name in key
+    )
+    prefix, suffix = max(affixes, key=affixes.__getitem__, default=("", ""))
+    if not prefix or not suffix:
+        return []
+    inner = [key.removeprefix(prefix).removesuffix(suffix) for key in keys]
+    return [
+        Interpretation(
+            f"names between '{prefix}' and '{suffix}'", find_rows(inner, names, range(len(names)))
+        )
     ]
 
 

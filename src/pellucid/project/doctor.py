@@ -13,6 +13,7 @@ from typing import Any
 from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference
 from pellucid.formats.prediction_sources import contains_predictions
+from pellucid.formats.source_errors import options_of_predictions
 from pellucid.ingest.checks import duplicate_box_notes, duplicate_image_notes, image_file_notes
 from pellucid.ingest.errors import AnnotationsMissingError, ValuesPerSourceError
 from pellucid.project.version import Version
@@ -94,7 +95,8 @@ def examine_files(
     view = workspace.view("examined")
     for index, source in enumerate(prediction_paths):
         try:
-            view.version_or_draft(f"examined-{index}").add_predictions(source, **predicting)
+            with options_of_predictions():
+                view.version_or_draft(f"examined-{index}").add_predictions(source, **predicting)
             commands.append(import_command("predictions", "VIEW VERSION", source, predicting))
         except PellucidError as error:
             errors.append(error)

@@ -57,6 +57,7 @@ class CocoAnnotation(msgspec.Struct):
 class CocoCategory(msgspec.Struct):
     id: CocoId
     name: str
+    supercategory: Any = None
     keypoints: list[str] | None = None
     skeleton: list[tuple[int, int]] | None = None
     sigmas: list[float] | None = None
@@ -98,7 +99,24 @@ def parse_document(path: Path) -> tuple[CocoFile, list[Note]]:
         f"{format_count(count, 'image or category', 'images or categories')} listed again with "
         "the same content: read once"
     )
-    return document, [Note("repeated", message, count)] if count else []
+    notes = [Note("repeated", message, count)] if count else []
+    if (group := group_category(document)) is not None:
+        document.categories.remove(group)
+        message = f"category '{group.name}' is the group of the others, without objects: left out"
+        notes.append(Note("group_category", message, 1, "info"))
+    return document, notes
+
+
+def group_category(document: CocoFile) -> CocoCategory | None:
+    """The category that Roboflow lists first for the project as a whole, None if there is none. Its
+    exports in other formats, and models trained on them, do not count it."""
+    first, *others = document.categories
+    if first.id != 0 or first.supercategory != "none" or not others:
+        return None
+    if any(category.supercategory != first.name for category in others):
+        return None
+    is_used = any(annotation.category_id == 0 for annotation in document.annotations)
+    return None if is_used else first
 
 
 def without_repetitions(records: Sequence[Listed]) -> list[Listed]:

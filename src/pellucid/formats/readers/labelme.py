@@ -104,6 +104,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
             outline_count += parse_labelme_xml(builder, probe.path, file)
+    builder.notes.extend(locator.notes())
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
     )

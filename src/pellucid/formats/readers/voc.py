@@ -113,6 +113,7 @@ def parse_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[
             )
         objects_by_file[file] = parse_objects(builder, locator, file, root, splits)
         stated.add(element_text(root, "source/annotation", "") or "")
+    builder.notes.extend(locator.notes())
     return objects_by_file, stated == {ZERO_BASED}
 
 
@@ -177,6 +178,7 @@ def parse_objects(
         folder_split,
     )
     image = builder.add_unique_image(image_name, width, height, split, file.stem)
+    reject_objects_elsewhere(file, root)
     voc_objects = []
     for object_index, object_element in enumerate(root.iterfind("object")):
         location = f"{file.name} object {object_index}"
@@ -196,6 +198,17 @@ def parse_objects(
             )
         )
     return voc_objects
+
+
+def reject_objects_elsewhere(file: Path, root: Element) -> None:
+    """Raise MalformedFileError if the objects are not where VOC has them: FAIR1M and others."""
+    if root.find("object") is None and root.find(".//object") is not None:
+        parent = next(element.tag for element in root.iter() if element.find("object") is not None)
+        raise MalformedFileError(
+            file,
+            f"has its objects in <{parent}>, as FAIR1M does: they are not read. Expected <object> "
+            "elements of Pascal VOC; convert them, or write DOTA's text files for rotated boxes",
+        )
 
 
 def parse_object_box(

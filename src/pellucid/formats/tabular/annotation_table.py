@@ -49,7 +49,7 @@ def purpose_of(options: ReadOptions) -> Purpose:
 def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> None:
     """Raise the error that says which column of a table is missing."""
     roles = assign_roles(reader, purpose_of(options), forced=options.columns)
-    reject_unread_boxes(reader, roles.layout, roles.coordinates)
+    reject_unread_boxes(reader, roles.layout, roles.coordinates, options.kind is None)
     missing = "the image" if roles.image is None else "the concept"
     role = "image" if roles.image is None else "concept"
     remedy = f"Name it with --columns {role}=COLUMN, or rename it to {role}."
@@ -77,7 +77,7 @@ def parse_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedA
     roles = assign_roles(reader, purpose_of(options), forced=options.columns)
     assert roles.image is not None
     if options.kind in (None, "detection"):
-        reject_unread_boxes(reader, roles.layout, roles.coordinates)
+        reject_unread_boxes(reader, roles.layout, roles.coordinates, options.kind is None)
     image_keys, image_indexes = reader.encode_column(roles.image)
     if "" in image_keys:
         empty_row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from pellucid.formats.errors import InvalidRecordError
 
 MIN_ROWS = 5
 """Rows of a class needed to say that their scores are not its own."""
+MIN_ORDERS = 100
+"""With fewer rows: ways to choose them among all, of which one has the lowest scores."""
 
 
 def parse_positive_scores(
@@ -34,7 +37,7 @@ def parse_positive_scores(
         if not (is_positive.any() and not is_positive.all()):
             continue
         high, low = float(score[is_positive].min()), float(score[~is_positive].max())
-        if low < high and (~is_positive).sum() >= MIN_ROWS:
+        if low < high and are_enough(int((~is_positive).sum()), len(score)):
             message = (
                 f"{column} read as the probability of '{names[positive]}': where "
                 f"'{names[1 - positive]}' is predicted it is at most {low:.3g}; its score is 1 - "
@@ -46,6 +49,11 @@ def parse_positive_scores(
     if not is_stated:
         reject_true_concepts(predictions, column)
     return predictions
+
+
+def are_enough(low_count: int, count: int) -> bool:
+    """Whether it is no accident that `low_count` rows of a class have the lowest of all scores."""
+    return low_count >= MIN_ROWS or math.comb(count, low_count) >= MIN_ORDERS
 
 
 def has_low_probabilities(predictions: ParsedPredictions) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -27,11 +28,13 @@ from pellucid.formats.tabular.box_columns import (
     layout_parts,
     list_shape,
 )
+from pellucid.formats.tabular.box_mappings import mapping_layout, mapping_numbers
 from pellucid.formats.tabular.column_names import (
     BOX_LIST_NAMES,
     BOX_TOKENS,
     ColumnName,
     Marker,
+    parse_column_name,
 )
 from pellucid.formats.tabular.reader import TableReader
 
@@ -72,10 +75,11 @@ def find_box_columns(
     if named := {role: forced[role][0] for role in COORDINATE_ROLES if role in forced}:
         layouts = find_layouts(named)
         if not layouts:
-            raise UnreadBoxColumnsError(reader.path, list(named.values()))
+            refuse_unread(reader, list(named.values()))
         return layouts[0], None, ()
     if "box" in forced:
         return BoxLayout("xywh", (forced["box"][0],), is_certain=False), None, ()
+    names = [name for name in names if name.column.count("[") == name.column.count("]")]
     unread: list[str] = []
     for marker in markers:
         marked = [name for name in names if name.marker == marker]
@@ -86,6 +90,9 @@ def find_box_columns(
             layout, image_size = choose_layout(reader, layouts, parts, image)
             reject_points(reader, layout)
             return layout, image_size, ()
+        mapped = [each for name in marked if (each := mapping_layout(reader, name.column))]
+        if len(mapped) == 1:
+            return mapped[0], image_size_columns(plain_parts(marked)), ()
         lists = [name for name in marked if has_list_cells(reader, name.column)]
         shapes = [shape for name in lists if (shape := list_shape(name)) is not None]
         if len(shapes) == 1:
@@ -244,11 +251,16 @@ def has_zero_and_one_alone(reader: TableReader, column: str) -> bool:
 def reject_rotated_boxes(
     reader: TableReader, layout: BoxLayout, names: Sequence[ColumnName]
 ) -> None:
-    """Raise UnreadBoxColumnsError if a column of angles beside the boxes is not all zero."""
+    """Raise InvalidRecordError if a column of angles beside the boxes is not all zero."""
     for name in names:
         has_angles = is_angle(name) and reader.is_numeric(name.column)
         if has_angles and np.nan_to_num(reader.number_column(name.column)).any():
-            raise UnreadBoxColumnsError(reader.path, [*layout.columns, name.column])
+            raise InvalidRecordError(
+                reader.path,
+                f"column {name.column}",
+                "rotated boxes, which are not read from tables",
+                "Write DOTA's text files, or YOLO labels with four corners.",
+            )
 
 
 def image_size_columns(column_by_part: Mapping[str, str]) -> tuple[str, str] | None:
@@ -309,7 +321,10 @@ def raw_boxes(reader: TableReader, layout: BoxLayout) -> Float64Array:
         return np.stack(columns, axis=1)
     boxes = np.full((reader.row_count, 4), np.nan)
     for row_index, cell in enumerate(reader.text_column(layout.columns[0])):
+        mapping = mapping_numbers(cell)
         numbers = re.split(r"[\s,;|\x1f]+", plain_numbers(cell).strip("[]() "))
+        if mapping is not None and mapping[0] == layout.shape:
+            numbers = mapping[1]
         if numbers == [""]:
             continue
         if len(numbers) != 4 or not all(is_number(number) for number in numbers):
@@ -323,9 +338,37 @@ def raw_boxes(reader: TableReader, layout: BoxLayout) -> Float64Array:
     return boxes
 
 
+RUN_LENGTH_TOKENS = {"rle", "mask", "encoding", "encoded", "segmentation"}
+START_AND_LENGTH = re.compile(r"\d+ \d+( \d+ \d+)*")
+
+
+def refuse_unread(
+    reader: TableReader, columns: Sequence[str], may_have_none: bool = False
+) -> NoReturn:
+    """Raise UnreadBoxColumnsError about columns that look like boxes; InvalidRecordError for masks
+    as pairs of a start and a length, as Kaggle has them."""
+    for column in columns:
+        cells = [cell for cell in reader.first_texts(column) if cell]
+        is_named = bool({*parse_column_name(column).tokens} & RUN_LENGTH_TOKENS)
+        is_mask = is_named or any(len(cell.split()) != 4 for cell in cells)
+        if cells and is_mask and all(START_AND_LENGTH.fullmatch(cell) for cell in cells):
+            raise InvalidRecordError(
+                reader.path,
+                f"column {column}",
+                "masks as run lengths (a start and a length, as in Kaggle's competitions), which "
+                "are not read from tables",
+                "Convert them to COCO, with a segmentation for each object.",
+            )
+    raise UnreadBoxColumnsError(reader.path, columns, may_have_none)
+
+
 def reject_unread_boxes(
-    reader: TableReader, layout: BoxLayout | None, coordinates: Sequence[str]
+    reader: TableReader,
+    layout: BoxLayout | None,
+    coordinates: Sequence[str],
+    may_have_none: bool = False,
 ) -> None:
-    """Raise UnreadBoxColumnsError if columns look like boxes and no layout was found."""
+    """Raise UnreadBoxColumnsError if columns look like boxes and no layout was found.
+    may_have_none: whether the kind of the view is open."""
     if layout is None and coordinates:
-        raise UnreadBoxColumnsError(reader.path, coordinates)
+        refuse_unread(reader, coordinates, may_have_none)

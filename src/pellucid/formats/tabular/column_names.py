@@ -31,7 +31,7 @@ IMAGE_NAMES = (
         "fname",
         "imageurl",
     ),
-    ("imageid", "imgid", "imageindex", "imageidx", "imagekey", "pictureid"),
+    ("imageid", "imgid", "imageindex", "imageidx", "imagekey", "pictureid", "idcode"),
     ("id",),
 )
 """Compact names of image columns, in tiers: paths, ids of images, other ids."""

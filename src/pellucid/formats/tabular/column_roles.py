@@ -278,6 +278,7 @@ def find_concept_column(
     Raises:
         AmbiguousColumnsError: another column could be the concept too.
     """
+    names = [name for name in names if not names_model(reader, name)]
     named = [name.column for name in names if is_named_concept(name)]
     answered = (
         column_of_each_concept(reader, image, named, concepts) if purpose == "predictions" else None
@@ -310,6 +311,14 @@ def find_concept_column(
                 reject_rival_concepts(reader, others, purpose, chosen, concepts)
             return chosen
     return None
+
+
+def names_model(reader: TableReader, name: ColumnName) -> bool:
+    """Whether a column says of what kind the model is (`prediction_type`, as Roboflow writes)."""
+    if name.rest != "type":
+        return False
+    texts, _ = reader.encode_column(name.column)
+    return len(texts) == 1 and texts[0].lower().endswith("model")
 
 
 def is_named_concept(name: ColumnName) -> bool:

@@ -18,11 +18,26 @@ DELETED_NAMES = tuple(
     for word in ("deleted", "excluded", "removed", "rejected", "discarded", "skip", "skipped")
 )
 """Compact names of columns that mark rows which are left out where they say yes."""
-KEPT_NAMES = ("keep", "kept", "iskept", "accepted", "isaccepted", "iscorrect", "isvalidated")
+KEPT_NAMES = (
+    *("keep", "kept", "iskept", "accepted", "isaccepted", "iscorrect", "isvalidated", "approved"),
+    *("isapproved", "isvalidannotation", "validannotation"),
+)
 """Compact names of columns that mark rows which are left out where they say no."""
-ANSWER_NAMES = ("answer", "status", "reviewstatus", "state")
-REJECTING_WORDS = ("reject", "rejected", "ignore", "skip", "skipped", "deleted")
-"""Answers of annotators who did not accept a row (Prodigy)."""
+ANSWER_NAMES = (
+    *("answer", "status", "state", "review", "decision", "qc", "qa"),
+    *("reviewstatus", "labelstatus", "annotationstatus", "reviewstate", "qcstatus", "qastatus"),
+)
+REJECTING_WORDS = (
+    *("reject", "rejected", "ignore", "ignored", "skip", "skipped", "deleted", "removed"),
+    *("discard", "discarded", "exclude", "excluded"),
+)
+"""Answers of annotators and reviewers who did not accept a row (Prodigy)."""
+ACCEPTING_WORDS = (
+    *("accept", "accepted", "approve", "approved", "ok", "done", "active", "valid", "pass"),
+    *("passed", "complete", "completed", "reviewed", "labeled", "labelled", "annotated"),
+    *("submitted", "verified", "confirmed", "keep", "kept", "pending", "unsure", ""),
+)
+"""What else such a column says: another word is of something else, such as the camera."""
 GROUND_TRUTH_FLAGS = ("isgt", "gt", "isgroundtruth")
 SIDE_NAMES = (*GROUND_TRUTH_FLAGS, "type", "source", "kind", "origin", "set")
 ANNOTATED_WORDS = ("gt", "ground_truth", "groundtruth", "ground truth", "annotation", "target")
@@ -50,7 +65,7 @@ def left_out_rows(reader: TableReader, column: str) -> BoolArray | None:
     if name not in (*ANSWER_NAMES, *DELETED_NAMES, *KEPT_NAMES):
         return None
     cells = [str(cell).lower() for cell in reader.text_column(column)]
-    if name in ANSWER_NAMES and "accept" in cells:
+    if name in ANSWER_NAMES and {*cells} <= {*REJECTING_WORDS, *ACCEPTING_WORDS}:
         return np.array([cell in REJECTING_WORDS for cell in cells], bool)
     if name in ANSWER_NAMES or not says_yes_and_no(reader, column):
         return None

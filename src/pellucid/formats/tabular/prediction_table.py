@@ -20,6 +20,7 @@ from pellucid.formats.tabular.binary_scores import parse_positive_scores
 from pellucid.formats.tabular.box_columns import BoxLayout, corners_of, list_shapes
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
+from pellucid.formats.tabular.column_names import normalize_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.left_out_rows import reject_annotated_rows, reject_left_out_rows
 from pellucid.formats.tabular.long_format import NAME
@@ -83,6 +84,9 @@ def explain_prediction_columns(reader: TableReader, options: ReadOptions) -> Non
     )
 
 
+ID_WORDS = ("id", "index", "idx", "key")
+
+
 def parse_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPredictions:
     """Predictions with a score column, the k best concepts per image, or one column of scores per
     concept."""
@@ -92,13 +96,24 @@ def parse_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedP
     if roles.image is None:
         explain_prediction_columns(reader, options)
     assert roles.image is not None
-    image_keys, image_indexes = reader.encode_column(roles.image)
+    last_word = normalize_column_name(roles.image).rsplit("_", maxsplit=1)[-1]
+    return replace(
+        parse_by_roles(reader, options, roles, roles.image),
+        has_id_column=last_word in ID_WORDS or last_word.endswith("id"),
+    )
+
+
+def parse_by_roles(
+    reader: TableReader, options: ReadOptions, roles: ColumnRoles, image: str
+) -> ParsedPredictions:
+    """image: the column of the images."""
+    image_keys, image_indexes = reader.encode_column(image)
     if "" in image_keys:
         row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
         raise InvalidRecordError(
             reader.path,
             reader.row_location(row),
-            f"missing image in '{roles.image}'",
+            f"missing image in '{image}'",
             "Write the image in each row, also where cells were merged.",
         )
     reject_summary_rows(reader, image_keys, image_indexes)

@@ -22,6 +22,7 @@ from pellucid.formats.tabular.column_names import IMAGE_NAMES, name_tier, parse_
 DELIMITERS = ",;\t|"
 CHECK_BYTES = 1 << 22
 COMMENT_MARK = "#"
+COLUMN_PATTERN = re.compile(r"[A-Za-z]+([ _-]?[A-Za-z]+)*")
 
 
 @dataclass(frozen=True)
@@ -182,21 +183,36 @@ def is_data_line(cells: Sequence[str]) -> bool:
         return True
     if any(name_tier(parse_column_name(cell).rest, IMAGE_NAMES) is not None for cell in cells):
         return False
-    return len(cells) > 1 and sum(is_number(cell) for cell in cells) * 2 > len(cells)
+    numbers = [cell.strip() for cell in cells if is_number(cell)]
+    is_counted = any(numbers == [*map(str, range(n, n + len(numbers)))] for n in (0, 1))
+    if is_counted and len(cells) == len(numbers) + 1 and COLUMN_PATTERN.fullmatch(cells[0].strip()):
+        return False  # of a data frame with a column for each class
+    return len(cells) > 1 and len(numbers) * 2 > len(cells)
+
+
+NUMBER_NAMES = {
+    1: ("score",),
+    4: ("xmin", "ymin", "xmax", "ymax"),
+    5: ("xmin", "ymin", "xmax", "ymax", "score"),
+}
+"""What so many columns of numbers may be."""
 
 
 def suggest_header(rows: Sequence[Sequence[str]]) -> str:
-    """A header for lines of data: `image,xmin,ymin,xmax,ymax,concept` or `image,concept`."""
+    """A header for lines of data, with a name for each column: `image,xmin,ymin,xmax,ymax,concept`
+    or `concept,image`; `column3` where it cannot be told."""
     cells = max(rows, key=lambda row: sum(bool(cell.strip()) for cell in row))
-    numeric_count = sum(is_number(cell) for cell in cells)
-    box_names = iter(("xmin", "ymin", "xmax", "ymax", "score"))
-    texts = iter(("image", "concept"))
-    if numeric_count not in (0, 4, 5) or len(cells) - numeric_count > 2:
-        return "image,concept or image,xmin,ymin,xmax,ymax,concept"
-    return ",".join(
-        next(box_names) if is_number(cell) else next(texts, f"column{index}")
-        for index, cell in enumerate(cells)
-    )
+    image = next((index for index, cell in enumerate(cells) if is_image_file(cell.strip())), None)
+    texts = [index for index, cell in enumerate(cells) if not is_number(cell) and index != image]
+    numbers = [index for index, cell in enumerate(cells) if is_number(cell)]
+    names = {index: f"column{index + 1}" for index in range(len(cells))}
+    if image is None and texts:
+        image, *texts = texts
+    names |= dict(zip(texts, ("concept",), strict=False))
+    if image is not None:
+        names[image] = "image"
+    names |= dict(zip(numbers, NUMBER_NAMES.get(len(numbers), ()), strict=False))
+    return ",".join(names.values())
 
 
 def has_mixed_newlines(path: Path) -> bool:

@@ -50,6 +50,7 @@ def parse_wide_scores(
         )
     if not roles.concept_columns:
         reject_answers_of_concepts(reader, candidates, score_columns, concepts)
+        reject_unnamed_concepts(reader, roles, candidates, score_columns, concepts)
     score_table = np.stack([reader.score_column(column) for column in score_columns], axis=1)
     row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
     notes = [columns_note(roles, score_columns, candidates)]
@@ -71,6 +72,29 @@ def parse_wide_scores(
         reader.row_noun,
         notes,
     )
+
+
+def reject_unnamed_concepts(
+    reader: TableReader,
+    roles: ColumnRoles,
+    candidates: Sequence[str],
+    score_columns: Sequence[str],
+    concepts: Collection[str],
+) -> None:
+    """Raise ColumnsMissingError if the one column of scores is named like no concept, and another
+    column holds concepts: the names of both are not known."""
+    if len(score_columns) != 1 or any(name in score_columns[0] for name in concepts):
+        return
+    for column in candidates:
+        texts = {text for text in reader.encode_column(column)[0] if text}
+        if column not in score_columns and texts and texts <= {*concepts}:
+            raise ColumnsMissingError(
+                reader.path,
+                "the concept and the score",
+                list(reader.column_types),
+                f"Name them with --columns image={roles.image},concept={column},"
+                f"score={score_columns[0]}.",
+            )
 
 
 LEAST_CHOSEN = 0.5
