@@ -166,6 +166,23 @@ def test_items_like_another_narrow_no_other_tab(page: Page, own_address: str) ->
     expect(page.get_by_role("tab").first).not_to_contain_text("of")
 
 
+def test_all_is_shown_without_the_annotations(page: Page, own_address: str) -> None:
+    page.goto(f"{own_address}?view=cells&version=v1")
+    first = page.locator("#item-0")
+    expect(first.locator("img")).to_be_visible()
+    expect(first.locator(".mark")).to_have_count(1)
+    expect(first).to_have_accessible_name(re.compile("matched|missing|below|ignored"))
+    page.keyboard.press("h")
+    expect(page.locator("[role=option] .mark")).to_have_count(0)
+    expect(first).not_to_have_accessible_name(re.compile("matched|missing|below|ignored"))
+    page.keyboard.press("3")
+    expect(page.locator("#item-0 .mark")).to_have_count(1)
+    page.keyboard.press("1")
+    expect(page.locator("[role=option] .mark")).to_have_count(0)
+    page.keyboard.press("h")
+    expect(page.locator("#item-0 .mark")).to_have_count(1)
+
+
 def test_a_filter_that_is_not_of_the_page_is_said(page: Page, own_address: str) -> None:
     page.goto(f"{own_address}?view=cells&version=v1&page=figures&only=file:smear-1")
     expect(page.get_by_text("the filter is of the gallery, not of this page")).to_be_visible()

@@ -359,3 +359,47 @@ def test_predictions_on_images_that_nobody_annotated_are_counted(tmp_path: Path)
     notes = view.start("m").add_predictions(source)
     expected = "1 prediction on 1 image that nobody annotated: ignored (bees 1)"
     assert [note.message for note in notes if note.kind == "unannotated_images"] == [expected]
+
+
+def test_one_category_an_image_is_said_to_be_tags(tmp_path: Path) -> None:
+    """As iNaturalist has them; the remedy is tried."""
+    document = {
+        "images": [{"id": n, "file_name": image} for n, image in enumerate(IMAGES)],
+        "annotations": [{"id": n, "image_id": n, "category_id": n % 3} for n in range(9)],
+        "categories": [{"id": n, "name": name} for n, name in enumerate(NAMES)],
+    }
+    source = toys.write(tmp_path / "a.json", json.dumps(document))
+    view, notes = pellucid.open(tmp_path / "w").add("v", source)
+    assert view.kind == "tagging"
+    assert any("specify --kind classification" in note.message for note in notes)
+    view, notes = pellucid.open(tmp_path / "w").add("c", source, kind="classification")
+    assert view.kind == "classification"
+    assert not any("read as tags" in note.message for note in notes)
+
+
+def test_numbers_of_partitions_are_asked_about(tmp_path: Path) -> None:
+    source = table(
+        tmp_path / "a.csv", "image,label,partition", [["a.jpg", "x", 0], ["b.jpg", "y", 2]]
+    )
+    with pytest.raises(PellucidError, match="invalid split"):
+        pellucid.open(tmp_path / "w").add("v", source)
+
+
+def test_boxes_of_one_class_need_its_name(tmp_path: Path) -> None:
+    """Kaggle's wheat; the remedy is tried."""
+    header, rows = "image_id,x,y,w,h", [["a", 1, 2, 30, 40], ["b", 5, 6, 20, 30]]
+    with pytest.raises(PellucidError, match="of one class, add a column with its name"):
+        pellucid.open(tmp_path / "w").add("v", table(tmp_path / "a.csv", header, rows))
+    named = table(tmp_path / "b.csv", f"{header},label", [[*row, "wheat"] for row in rows])
+    view, _ = pellucid.open(tmp_path / "w").add("v", named)
+    assert [concept.name for concept in view.manifest.concepts] == ["wheat"]
+
+
+@pytest.mark.parametrize("name", ["Traffic_Light", "traffic-light", "traffic light"])
+def test_names_with_underscores_for_blanks(name: str, tmp_path: Path) -> None:
+    view = view_of(tmp_path, [["a.jpg", "Traffic Light"], ["b.jpg", "Stop Sign"]])
+    rows = [["a.jpg", name, 0.9], ["b.jpg", "Stop Sign", 0.8]]
+    version = view.start("m")
+    notes = version.add_predictions(table(tmp_path / "p.csv", "image,label,score", rows))
+    assert version.metrics().overall.errors == 0
+    assert any(f"'{name}' as 'Traffic Light'" in note.message for note in notes)

@@ -300,7 +300,9 @@ def concept_interpretations(
     )
     folded = Interpretation(
         "names, ignoring case",
-        find_rows([fold_text(key) for key in keys], [fold_text(name) for name in names], rows),
+        find_rows(
+            [fold_concept(key) for key in keys], [fold_concept(name) for name in names], rows
+        ),
     )
     if source.concept_interpretation == "column":
         are_numbers = all(number.isdecimal() for number in numbers_of(keys))
@@ -320,6 +322,11 @@ def concept_interpretations(
     if source.concept_interpretation == "name":
         first.reverse()
     return [*first, folded, *positional]
+
+
+def fold_concept(name: str) -> str:
+    """The name without differences of case, and of blanks, underscores and hyphens."""
+    return " ".join(re.split(r"[\s_-]+", fold_text(name)))
 
 
 def positional_interpretations(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:

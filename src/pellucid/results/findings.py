@@ -110,8 +110,9 @@ def find_problems(
     detectors: list[tuple[list[Finding], str]] = [
         (
             label_findings(evaluation, index, thresholds),
-            "No likely errors of the annotations: where there are enough predictions to tell, the "
-            "share that matches keeps rising with the score"
+            "No label errors that the scores alone tell: where there are enough predictions, the "
+            "share that matches keeps rising with the score. The gallery's order by likely label "
+            "errors shows where to look"
             if evaluation.has_scores
             else "",
         ),

@@ -24,6 +24,7 @@ export type Action =
   | 'threshold.upFine'
   | 'threshold.optimal'
   | 'reverse'
+  | 'outcomes'
   | 'images'
   | 'similar'
   | 'difference'
@@ -125,6 +126,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
   { scope: 'walls', keys: { b: 'images' }, labels: ['b'], help: 'boxes or whole images' },
   { scope: 'gallery', keys: { R: 'reverse' }, labels: ['R'], help: 'reverse order' },
+  {
+    scope: 'gallery',
+    keys: { h: 'outcomes' },
+    labels: ['h'],
+    help: 'All: hide or show what the annotations say',
+  },
   {
     scope: 'walls',
     keys: { '+': 'larger', '=': 'larger', '-': 'smaller' },

@@ -267,6 +267,9 @@ export class Gallery {
   readonly decided = $derived(this.held ? Math.max(0, this.total - this.length) : 0);
   /** Whether predictions have scores; without, every one counts and there is no threshold. */
   readonly hasScores = $derived(this.version?.has_scores ?? true);
+  /** Whether the tab All is shown without what the annotations say. */
+  hidesOutcomes = $state(false);
+  readonly isPlainAll = $derived(this.hidesOutcomes && this.tab === 'all');
   readonly isExported = kept !== null;
   /** Whether counts do not yet follow the filters. */
   readonly isFiltering = $derived(
@@ -511,7 +514,7 @@ export class Gallery {
     return this.sought || (item ? rowName(item) : '');
   }
 
-  /** To the item that the address names, where the list changed since: near its place, else shown alone. */
+  /** To the item that the address names, where the list changed since: near its place; one that was open is else shown alone. */
   async seek(): Promise<void> {
     const { sought, query } = this;
     this.sought = '';
@@ -523,7 +526,7 @@ export class Gallery {
       if (query !== this.query) return;
       const place = items.findIndex((item) => rowName(item) === sought);
       if (place >= 0) this.item = first + place;
-      else {
+      else if (this.isSoughtOpen) {
         this.reviewWish = usualReview(this.tab) === 'all' ? null : 'all';
         this.setOnly([`items:${sought}`]);
         this.open = this.isSoughtOpen;

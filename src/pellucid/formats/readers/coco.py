@@ -160,6 +160,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         for annotation in document.annotations
     ):
         annotations = tag_annotations(image_indexes, concept_indexes, len(document.categories))
+        notes += tag_notes(annotations, options)
     else:
         annotations, box_notes = box_annotations(
             path, document, images, image_indexes, concept_indexes
@@ -353,6 +354,18 @@ def annotation_box(
             "Write [left, top, width, height] in pixels.",
         )
     return box_of_segmentation(annotation.segmentation) or box_of_keypoints(annotation.keypoints)
+
+
+def tag_notes(annotations: Annotations, options: ReadOptions) -> list[Note]:
+    """A note where each image has one concept, as those of a classifier have."""
+    is_single = len(np.unique(annotations.image)) == len(annotations) > 1
+    if not is_single or options.kind is not None:
+        return []
+    message = (
+        "each image has one category: read as tags. For a classification view, specify --kind "
+        "classification"
+    )
+    return [Note("single_tags", message, len(annotations), "info")]
 
 
 def tags_kind(annotations: Annotations, options: ReadOptions) -> Kind:

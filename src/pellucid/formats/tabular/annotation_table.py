@@ -59,6 +59,8 @@ def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> Non
             f"For several concepts per image, join {summarize_names(numbered, 4)} in one column, "
             f"such as 'cat|red'; for one of them specify --columns concept={numbered[0]}."
         )
+    elif role == "concept" and roles.layout is not None:
+        remedy += " Where all boxes are of one class, add a column with its name."
     raise ColumnsMissingError(reader.path, missing, list(reader.column_types), remedy)
 
 

@@ -20,6 +20,8 @@ from pellucid.formats.tabular.reader import TableReader
 
 FLAG_NAMES = ("train", "training", "valid", "validation", "test", "testing")
 """Columns of 0 and 1 that may say whether an image is in a split."""
+NUMBERED_NAMES = ("partition", "datasetpartition", "datasetsplit", "datasetpart")
+"""Columns whose numbers, up to three of them, are splits."""
 MAX_SPLIT_VALUES = 20
 """Distinct values of a column of splits, in all their spellings."""
 
@@ -32,6 +34,8 @@ def find_split_column(
     for name in names:
         if name.rest == "split" or (name.rest in SPLIT_NAMES and any(split_values(reader, name))):
             return name.column
+        if name.rest in NUMBERED_NAMES and is_split_number(reader, name):
+            return name.column  # which is refused, as nobody says what the numbers are
     for name in names:
         splits = split_values(reader, name)
         if len(set(splits)) > 1 and None not in splits:
@@ -42,6 +46,11 @@ def find_split_column(
     if has_concept:  # else the columns of 0 and 1 may be concepts: a train is a vehicle
         flags += find_split_flags(reader, names)
     return next(iter(flags), None)
+
+
+def is_split_number(reader: TableReader, name: ColumnName) -> bool:
+    texts = {text for text in reader.first_texts(name.column) if text}
+    return bool(texts) and texts <= {"0", "1", "2"}
 
 
 def find_split_flags(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
