@@ -172,14 +172,14 @@ def test_all_is_shown_without_the_annotations(page: Page, own_address: str) -> N
     expect(first.locator("img")).to_be_visible()
     expect(first.locator(".mark")).to_have_count(1)
     expect(first).to_have_accessible_name(re.compile("matched|missing|below|ignored"))
-    page.keyboard.press("h")
+    page.keyboard.press("u")
     expect(page.locator("[role=option] .mark")).to_have_count(0)
     expect(first).not_to_have_accessible_name(re.compile("matched|missing|below|ignored"))
     page.keyboard.press("3")
     expect(page.locator("#item-0 .mark")).to_have_count(1)
     page.keyboard.press("1")
     expect(page.locator("[role=option] .mark")).to_have_count(0)
-    page.keyboard.press("h")
+    page.keyboard.press("u")
     expect(page.locator("#item-0 .mark")).to_have_count(1)
 
 

@@ -170,7 +170,9 @@ def test_numbers_beside_the_names_are_the_ids_of_the_concepts(tmp_path):
 def test_the_advice_on_numbers_fits_them(tmp_path):
     rows = [(image, CLASSES.index(name) + 1, 0.9) for image, name in PREDICTED.items()]
     source = table(tmp_path / "p.csv", "image,class_id,score", rows)
-    with pytest.raises(PellucidError, match=r"specify --category-ids positions-from-1\."):
+    with pytest.raises(
+        PellucidError, match="specify --category-ids positions-from-1, or specify --map"
+    ):
         imported(tmp_path, labels(tmp_path), source)
     options = {"category_ids": "positions-from-1"}
     version, _ = imported(tmp_path, labels(tmp_path), source, **options)

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import pellucid
@@ -90,7 +92,8 @@ def test_numbered_columns_of_probabilities(form: str, tmp_path: Path) -> None:
 def test_a_header_of_numbers(tmp_path: Path) -> None:
     view = view_of(tmp_path)
     source = table(tmp_path / "p.csv", "id_code,0,1,2", [[i, *scores(i)] for i in IMAGES])
-    assert accuracy(view, source, category_ids="positions-from-0") == 1
+    columns = {"image": "id_code"}
+    assert accuracy(view, source, category_ids="positions-from-0", columns=columns) == 1
 
 
 @pytest.mark.parametrize("form", ["P({})", "score[{}]", "p_{}_model"])
@@ -112,6 +115,58 @@ def test_headers_in_another_language_are_named(tmp_path: Path) -> None:
     assert accuracy(view, source, columns=columns) == 1
 
 
+def test_true_classes_beside_a_score_are_not_proposed_as_predicted(tmp_path: Path) -> None:
+    """The remedy would have made every image right."""
+    view = view_of(tmp_path, [["a.jpg", "Defect"], ["b.jpg", "OK"], ["c.jpg", "OK"]])
+    rows = [["a.jpg", "Defect", 0.2], ["b.jpg", "OK", 0.9], ["c.jpg", "OK", 0.1]]
+    source = table(tmp_path / "p.csv", "image,actual_class,prob_defect", rows)
+    with pytest.raises(PellucidError, match="--map 'prob_defect=Defect'") as raised:
+        view.start("asked").add_predictions(source)
+    assert "actual_class" not in str(raised.value)
+    assert accuracy(view, source, rename={"prob_defect": "Defect"}) == pytest.approx(1 / 3)
+
+
+def test_columns_of_numbers_in_brackets_are_boxes(tmp_path: Path) -> None:
+    source = table(
+        tmp_path / "a.csv", "image,label,bbox[x,y,w,h]", [["a.jpg", "cat", 1, 2, 30, 40]]
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    assert view.annotation_tables[1].box.tolist() == [[1, 2, 30, 40]]
+
+
+def test_pictures_beside_flat_columns_of_parquet(tmp_path: Path) -> None:
+    view = view_of(tmp_path)
+    columns = {
+        "image": [{"bytes": b"\x89P", "path": image} for image in IMAGES],
+        "file_name": IMAGES,
+        "label": [TRUE[image] for image in IMAGES],
+        "score": [0.9] * len(IMAGES),
+        "meta": [{"camera": 1}] * len(IMAGES),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
+    assert accuracy(view, tmp_path / "p.parquet") == 1
+
+
+@pytest.mark.parametrize("names", ['[["a", "b"], ["a", "c"]]', "3"])
+def test_a_frame_without_plain_names_is_refused(names: str, tmp_path: Path) -> None:
+    source = toys.write(
+        tmp_path / "a.json", f'{{"columns": {names}, "index": [0], "data": [[1, 2]]}}'
+    )
+    with pytest.raises(PellucidError, match="not recognised as annotations"):
+        pellucid.open(tmp_path / "w").add("v", source)
+
+
+def test_a_tag_may_be_called_approved(tmp_path: Path) -> None:
+    rows = [["a.jpg", 1, 0, 1], ["b.jpg", 0, 1, 1], ["c.jpg", 1, 1, 0]]
+    source = table(tmp_path / "a.csv", "image,approved,dented,scratched", rows)
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    assert [concept.name for concept in view.manifest.concepts] == [
+        "approved",
+        "dented",
+        "scratched",
+    ]
+
+
 def test_options_of_predictions_have_their_names_where_both_are_given(tmp_path: Path) -> None:
     truth = table(tmp_path / "truth.csv", "image,label", [[*pair] for pair in TRUE.items()])
     rows = [[image, TRUE[image], 0.9, 0.2] for image in IMAGES]
@@ -126,7 +181,7 @@ def test_options_of_predictions_have_their_names_where_both_are_given(tmp_path: 
 def test_columns_of_a_folder_are_refused(tmp_path: Path) -> None:
     toys.coco(tmp_path / "set")
     workspace = pellucid.open(tmp_path / "w")
-    with pytest.raises(PellucidError, match="is a folder, whose files have no columns"):
+    with pytest.raises(PellucidError, match="is a folder, and --columns names those of a table"):
         workspace.add("v", tmp_path / "set", columns={"concept": "label"})
 
 
@@ -182,6 +237,19 @@ def test_a_category_with_objects_or_without_a_group_is_a_concept(
     source = coco(tmp_path, [group, *CATEGORIES], first)
     view, _ = pellucid.open(tmp_path / "w").add("v", source)
     assert [concept.name for concept in view.manifest.concepts] == ["animals", "cat", "dog"]
+
+
+def test_a_group_with_objects_in_one_of_the_files_is_a_concept(tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("valid", 1)):
+        coco(tmp_path / "set" / split, [GROUP, *CATEGORIES], first)
+    view, notes = pellucid.open(tmp_path / "w").add("v", tmp_path / "set", boxes="xywh-pixels")
+    assert [concept.name for concept in view.manifest.concepts] == ["animals", "cat", "dog"]
+    assert not any(note.kind == "group_category" for note in notes)
+    for split in ("train", "valid"):
+        coco(tmp_path / "other" / split, [GROUP, *CATEGORIES])
+    view, notes = pellucid.open(tmp_path / "w").add("o", tmp_path / "other", boxes="xywh-pixels")
+    assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
+    assert sum(note.kind == "group_category" for note in notes) == 1
 
 
 def test_named_numbers_are_not_doubted(tmp_path: Path) -> None:
@@ -284,6 +352,22 @@ def test_images_renamed_with_their_files(tmp_path: Path) -> None:
         assert any(note.message.startswith("3 images named like") for note in notes)
 
 
+def test_pictures_elsewhere_keep_their_stated_names(tmp_path: Path) -> None:
+    """A mask or an overlay beside a file is not its picture."""
+    text = (
+        "<annotation><filename>{}</filename><size><width>64</width><height>48</height></size>"
+        "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>20"
+        "</ymax></bndbox></object></annotation>"
+    )
+    toys.write(tmp_path / "set/a.xml", text.format("a.jpg"))
+    toys.picture(tmp_path / "set/a.png", 64, 48)
+    toys.write(tmp_path / "set/b.xml", text.format("old.jpg"))
+    for ending in ("png", "jpg"):
+        toys.picture(tmp_path / f"set/b.{ending}", 64, 48)
+    view, _ = pellucid.open(tmp_path / "w").add("v", tmp_path / "set")
+    assert sorted(view.annotation_tables[0].path.tolist()) == ["a.jpg", "old.jpg"]
+
+
 def test_objects_elsewhere_are_refused(tmp_path: Path) -> None:
     text = (
         "<annotation><filename>1.tif</filename><size><width>10</width><height>10</height></size>"
@@ -327,6 +411,8 @@ def test_a_header_split_by_its_own_commas(tmp_path: Path) -> None:
     ("line", "header"),
     [
         ("a.jpg,cat", "image,concept"),
+        ("a.jpg,0", "image,concept"),
+        ("validation,a.jpg,cat", "split,image,concept"),
         ("cat,a.jpg", "concept,image"),
         ("a.jpg,cat,0.7", "image,concept,score"),
         ("a.jpg,1,2,3,4,cat", "image,xmin,ymin,xmax,ymax,concept"),

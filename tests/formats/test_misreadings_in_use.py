@@ -189,7 +189,7 @@ def test_exchanged_columns_of_images_and_concepts(tmp_path):
     assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
 
 
-def test_classes_with_underscores_are_suggested(tmp_path):
+def test_classes_with_underscores_are_those_with_blanks(tmp_path):
     labels = "image,label\n1.jpg,golden retriever\n2.jpg,great dane\n3.jpg,poodle\n"
     scores = (
         "image,golden_retriever,great_dane,poodle\n1.jpg,.8,.1,.1\n2.jpg,.1,.8,.1\n3.jpg,.1,.1,.8\n"
@@ -197,7 +197,8 @@ def test_classes_with_underscores_are_suggested(tmp_path):
     view, _ = add(tmp_path, toys.write(tmp_path / "a.csv", labels))
     notes = view.version_or_draft("m").add_predictions(toys.write(tmp_path / "p.csv", scores))
     text = " ".join(note.message for note in notes)
-    assert "--map 'golden_retriever=golden retriever'" in text
+    assert "'golden_retriever' as 'golden retriever'" in text
+    assert view.version("m").metrics().overall.argmax_accuracy == 1
 
 
 def test_predicted_polygons_in_pixels(tmp_path):

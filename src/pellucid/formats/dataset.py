@@ -146,7 +146,8 @@ class ParsedPredictions:
     float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point ·
     not_run: bool, of image_keys, images on which the model failed · stated_shape: where names of
     columns say what the numbers are, what they say; `box` is [left, top, width, height] even so ·
-    has_id_column: whether the column of a table with the image keys is called an id."""
+    has_id_column: whether the column of a table with the image keys is called an id ·
+    remedy_for_names: what helps if no concept key is known."""
 
     path: str
     format: str
@@ -173,6 +174,7 @@ class ParsedPredictions:
     not_run: BoolArray | None = None
     stated_shape: BoxShape | None = None
     has_id_column: bool = False
+    remedy_for_names: str = ""
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""

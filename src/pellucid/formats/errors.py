@@ -277,8 +277,8 @@ class NoTableError(PellucidError):
 
     def __init__(self, path: object) -> None:
         super().__init__(
-            f"{path}: is a folder, whose files have no columns to name. Leave out --columns, or "
-            "import a table."
+            f"{path}: is a folder, and --columns names those of a table. Import one table of it, "
+            "or leave out --columns."
         )
 
 

@@ -27,7 +27,7 @@ class ImageLocator:
     image_folder: str | None
     by_folder: bool
     outdated_count: int = 0
-    _names_by_folder: dict[Path, dict[str, str]] = field(default_factory=dict)
+    _names_by_folder: dict[Path, set[str]] = field(default_factory=dict)
 
     def notes(self) -> list[Note]:
         """On the names that are not those that the files state."""
@@ -59,24 +59,22 @@ class ImageLocator:
     def _current_name(self, file: Path, image_name: str) -> str:
         """The name of the image that lies beside a file and is named like it, where the stated one
         is nowhere: both were renamed."""
-        folders = [file.parent, *([Path(self.image_folder)] if self.image_folder else [])]
-        beside = next((n for f in folders if (n := self._images_in(f).get(file.stem))), None)
-        if beside is None or beside == image_name:
+        base_name = image_name.replace("\\", "/").rpartition("/")[2]
+        names = self._images_in(file.parent)
+        beside = [name for name in names if name.rpartition(".")[0] == file.stem]
+        is_stated = base_name in names or base_name.rpartition(".")[0] == file.stem
+        if len(beside) != 1 or is_stated or (self.source / image_name).is_file():
             return image_name
-        places = (file.parent / image_name, self.source / image_name)
-        base_name = PurePosixPath(image_name).name
-        is_there = any(base_name in self._images_in(folder).values() for folder in folders)
-        if is_there or self._has_image(image_name) or any(place.is_file() for place in places):
-            return image_name
+        if self.image_folder is not None and Path(self.image_folder) != file.parent:
+            return image_name  # the images are elsewhere
         self.outdated_count += 1
-        return beside
+        return beside[0]
 
-    def _images_in(self, folder: Path) -> dict[str, str]:
-        """The names of the images in a folder, by their stems."""
+    def _images_in(self, folder: Path) -> set[str]:
+        """The names of the images in a folder."""
         if folder not in self._names_by_folder:
-            listed = folder.iterdir() if folder.is_dir() else ()
-            names = [path.name for path in listed if is_image_file(path.name)]
-            self._names_by_folder[folder] = {name.rpartition(".")[0]: name for name in names}
+            listed = (path.name for path in folder.iterdir())
+            self._names_by_folder[folder] = {name for name in listed if is_image_file(name)}
         return self._names_by_folder[folder]
 
     def _has_image(self, image_name: str) -> bool:

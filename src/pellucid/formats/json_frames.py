@@ -17,8 +17,11 @@ def frame_records(document: Any) -> list[dict[str, Any]] | None:
         return None
     if {*document} <= SPLIT_KEYS and {"columns", "data"} <= {*document}:
         names, rows = document["columns"], document["data"]
-        is_frame = isinstance(rows, list) and all(
-            isinstance(row, list) and len(row) == len(names) for row in rows
+        is_named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        is_frame = (
+            is_named
+            and isinstance(rows, list)
+            and all(isinstance(row, list) and len(row) == len(names) for row in rows)
         )
         return [dict(zip(names, row, strict=True)) for row in rows] if is_frame else None
     return column_records(document)

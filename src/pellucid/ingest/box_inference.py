@@ -45,7 +45,7 @@ TIE_RATIO = 0.9
 """If the second-best share is at least this fraction of the best, their overlaps decide."""
 CLOSE_OVERLAP = 0.95
 """If the second-best mean IoU is at least this fraction of the best, the choice is unclear."""
-CLEAR_RESIZED_SHARE = 0.6
+CLEAR_RESIZED_SHARE = 0.45
 """Among the many squares that images may have been resized to, one agrees with some boxes by
 chance."""
 CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5

@@ -213,18 +213,19 @@ class NoMatchesError(PellucidError):
         file_keys: Iterable[object],
         version_keys: Iterable[object],
         suggestions: Sequence[tuple[str, str]] = (),
+        remedy: str = "",
     ) -> None:
         file_keys = list(file_keys)
         version_keys = list(version_keys)
         advice = advise_numbering(file_keys, len(version_keys)) if noun == "concepts" else ""
         if noun == "concepts" and len(file_keys) == 1 and len(version_keys) == 2:
             advice += "; rename a column with the probability of one class to that class"
-        if noun == "concepts" and not advice:
-            advice = ", or specify --map NAME=CONCEPT for each name of the file"
+        if noun == "concepts":
+            advice += ", or specify --map NAME=CONCEPT for each name of the file"
         super().__init__(
             f"{path}: none of its {noun} match the version. The file has "
             f"{summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
-            f"Check that both refer to the same {noun}{advice}.{probable_maps(suggestions)}"
+            f"Check that both refer to the same {noun}{advice}.{probable_maps(suggestions)}{remedy}"
         )
 
 

@@ -72,7 +72,8 @@ def settle_concepts(
         raise ClassSelectionError(path)
     ignores_all = ALL_UNANNOTATED in selection.ignored
     if keys and not (positions >= 0).any() and not ignores_all:
-        raise NoMatchesError(path, "concepts", keys, names, suggest_names(keys, names))
+        suggestions = suggest_names(keys, names)
+        raise NoMatchesError(path, "concepts", keys, names, suggestions, source.remedy_for_names)
     key_counts = count_predictions(source, image_refs)
     reject_empty_selection(path, keys, positions, names, selection)
     is_left_out = find_left_out(path, keys, positions, names, selection)

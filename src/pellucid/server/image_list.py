@@ -39,7 +39,7 @@ def images_document(
     """concept: whose items are counted and drawn; None: of all. filters: clauses that the items
     satisfy which are counted and drawn; an image without one is left out. Raises FilterError."""
     evaluation = results.evaluation
-    if not (evaluation.coverage[evaluation.images.split == split] != NOT_RUN).any():
+    if not filters and not (evaluation.coverage[evaluation.images.split == split] != NOT_RUN).any():
         return annotated_images(version, results, split, concept, thresholds, offset, limit)
     counted = None
     if filters:

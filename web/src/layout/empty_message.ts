@@ -68,7 +68,7 @@ function emptyList(state: ListState): EmptyMessage {
     );
   if (state.coverage && !state.coverage.covered)
     return message(
-      `The model was not run on the ${count(state.coverage.images)} images of this split: b shows them with their annotations.`,
+      `The model was not run on the ${count(state.coverage.images)} images of this split${state.isExported ? '' : ': b shows them with their annotations'}.`,
       `pellucid predictions ${state.workspace} ${state.view} ${state.version} SOURCE`,
     );
   return message(NO_ITEMS[state.tab]);

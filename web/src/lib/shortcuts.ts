@@ -128,8 +128,8 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { scope: 'gallery', keys: { R: 'reverse' }, labels: ['R'], help: 'reverse order' },
   {
     scope: 'gallery',
-    keys: { h: 'outcomes' },
-    labels: ['h'],
+    keys: { u: 'outcomes' },
+    labels: ['u'],
     help: 'All: hide or show what the annotations say',
   },
   {

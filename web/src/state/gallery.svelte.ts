@@ -176,7 +176,7 @@ export class Gallery {
   );
   /** Whether filters leave some items out of every list. */
   readonly narrows = $derived(this.only.some((clause) => !RANKING.test(clause)));
-  /** The counts of the tabs that satisfy the filters; null without filters. */
+  /** The counts of the tabs that satisfy the filters; null without filters that narrow a list. */
   readonly filteredCounts = $derived.by((): Figures | null => {
     const { filtered, concept } = this;
     if (!filtered || !this.narrows) return null;
@@ -516,17 +516,18 @@ export class Gallery {
 
   /** To the item that the address names, where the list changed since: near its place; one that was open is else shown alone. */
   async seek(): Promise<void> {
-    const { sought, query } = this;
+    const { sought, query, item, open } = this;
     this.sought = '';
-    const here = this.itemAt(this.item);
+    const here = this.itemAt(item);
     if (here && rowName(here) === sought) return;
     await this.guard(async () => {
-      const first = Math.max(0, this.item - SOUGHT / 2);
+      const first = Math.max(0, item - SOUGHT / 2);
       const { items } = await api.readPage(query, first, SOUGHT, new AbortController().signal);
-      if (query !== this.query) return;
+      if (query !== this.query || item !== this.item || open !== this.open) return; // the reader went on
       const place = items.findIndex((item) => rowName(item) === sought);
       if (place >= 0) this.item = first + place;
       else if (this.isSoughtOpen) {
+        if (sought.startsWith('p')) this.tab = 'all'; // where every prediction is
         this.reviewWish = usualReview(this.tab) === 'all' ? null : 'all';
         this.setOnly([`items:${sought}`]);
         this.open = this.isSoughtOpen;

@@ -4,6 +4,7 @@ folder with one per split."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from pellucid.formats.readers.coco_document import (
     CocoFile,
     find_concept_index,
     find_image_index,
+    group_category,
     image_file_name,
     parse_document,
     pixel_length,
@@ -136,8 +138,15 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """
     if probe.is_dir:
         return parse_folder(probe, options)
+    parsed, group = parse_file(probe, options)
+    return parsed if group is None else without_group(parsed, group)
+
+
+def parse_file(probe: Probe, options: ReadOptions) -> tuple[ParsedAnnotations, str | None]:
+    """The annotations of a file, and the name of the category that is the group of the others."""
     path = probe.path
     document, notes = parse_document(path)
+    group = group_category(document)
     image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
     concept_index_by_id = {category.id: index for index, category in enumerate(document.categories)}
     image_indexes = np.array(
@@ -167,7 +176,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         )
         notes += box_notes
     annotations = add_lvis_annotations(path, document, concept_index_by_id, images, annotations)
-    return ParsedAnnotations(
+    parsed = ParsedAnnotations(
         str(path),
         NAME,
         tags_kind(annotations, options) if annotations.box is None else "detection",
@@ -179,6 +188,23 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         None,
         notes,
         box_shapes=None if annotations.box is None else COCO_SHAPES,
+    )
+    return parsed, None if group is None else group.name
+
+
+def without_group(parsed: ParsedAnnotations, group: str) -> ParsedAnnotations:
+    """The annotations without a concept that none of them has."""
+    place = parsed.concepts.index(group)
+    concept = parsed.annotations.concept
+    message = f"category '{group}' is the group of the others, without objects: left out"
+    return replace(
+        parsed,
+        concepts=[name for name in parsed.concepts if name != group],
+        concept_ids=[key for row, key in enumerate(parsed.concept_ids) if row != place],
+        annotations=parsed.annotations.replace(
+            concept=concept - (concept > place).astype(np.int32)
+        ),
+        notes=[*parsed.notes, Note("group_category", message, 1, "info")],
     )
 
 
@@ -202,14 +228,26 @@ def split_of_field(text: object) -> int:
     return -1 if split is None else split
 
 
+def without_repeated(notes: Sequence[Note]) -> list[Note]:
+    """Of the notes on the group of the categories one, whatever the number of files."""
+    others = [note for note in notes if note.kind != "group_category"]
+    return [*others, *[note for note in notes if note.kind == "group_category"][:1]]
+
+
 def parse_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Merge one file per split; the split is inferred from the file or folder name."""
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     concept_ids: dict[str, str] = {}
-    for file_name in annotation_files(probe):
-        if not is_coco(probe.load_head(file_name)):
-            continue
-        split_source = read(Probe(probe.path / file_name, probe.load_head(file_name)), options)
+    parsed_files = {
+        file_name: parse_file(Probe(probe.path / file_name, probe.load_head(file_name)), options)
+        for file_name in annotation_files(probe)
+        if is_coco(probe.load_head(file_name))
+    }
+    groups = {group for _, group in parsed_files.values()}
+    group = groups.pop() if len(groups) == 1 else None  # else one of the files has objects of it
+    for file_name, (split_source, _) in parsed_files.items():
+        if group is not None:
+            split_source = without_group(split_source, group)
         for concept_name, concept_id in zip(
             split_source.concepts, split_source.concept_ids, strict=True
         ):
@@ -242,6 +280,7 @@ def parse_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     if unread := unread_files(probe):
         message = f"not read beside instances*.json: {summarize_names(unread)}"
         builder.notes.append(Note("files_not_read", message, len(unread)))
+    builder.notes = without_repeated(builder.notes)
     annotations = builder.build(options.kind, list(concept_ids), list(concept_ids.values()))
     has_boxes = annotations.annotations.box is not None
     return replace(annotations, box_shapes=COCO_SHAPES if has_boxes else None)

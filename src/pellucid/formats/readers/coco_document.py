@@ -100,10 +100,6 @@ def parse_document(path: Path) -> tuple[CocoFile, list[Note]]:
         "the same content: read once"
     )
     notes = [Note("repeated", message, count)] if count else []
-    if (group := group_category(document)) is not None:
-        document.categories.remove(group)
-        message = f"category '{group.name}' is the group of the others, without objects: left out"
-        notes.append(Note("group_category", message, 1, "info"))
     return document, notes
 
 
@@ -124,7 +120,14 @@ def without_repetitions(records: Sequence[Listed]) -> list[Listed]:
     first: dict[CocoId, Listed] = {}
     for record in records:
         first.setdefault(record.id, record)
-    return [r for r in records if first[r.id] is r or first[r.id] != r]
+    return [r for r in records if first[r.id] is r or content(first[r.id]) != content(r)]
+
+
+def content(record: Listed) -> Listed:
+    """The record without the group of a category, which some writers change."""
+    if isinstance(record, CocoCategory):
+        return msgspec.structs.replace(record, supercategory=None)
+    return record
 
 
 def check_categories(path: Path, categories: list[CocoCategory]) -> None:

@@ -216,7 +216,7 @@ def parse_object_box(
 ) -> tuple[BoxCoordinates, Outline | None]:
     """The corners of the box, and the outline of a rotated one, which roLabelImg writes as center,
     size and angle in radians, clockwise."""
-    boxes = [*object_element.findall("bndbox"), *object_element.findall("robndbox")]
+    boxes = object_element.findall("bndbox") or object_element.findall("robndbox")
     if len(boxes) != 1:
         problem = "has several bndbox: write one" if boxes else "is missing bndbox"
         raise MalformedFileError(file, f"object {object_index} {problem}")

@@ -236,7 +236,7 @@ def reject_unstated_poses(path: Path, lines: Sequence[LabelLine]) -> None:
         raise InvalidRecordError(
             first.file,
             f"line {first.number}",
-            f"found a box and the numbers of {count} keypoints",
+            f"found a box and the numbers of {format_count(count, 'keypoint')}",
             f"State their shape, kpt_shape: [{count}, {dimensions}], in "
             f"{'a data.yaml with the names beside the images' if path.is_dir() else path.name}.",
         )

@@ -26,6 +26,8 @@ ORIENTED_BOX_FIELDS = 9
 MAX_CROSSING_SHARE = 0.2
 """Of the outlines of a segmentation data set, those that cross themselves."""
 MAX_CHECKED_LINES = 1000
+FEWEST_POSES, MOST_FIELDS = 3, 1000
+"""Lines to tell from, and their numbers: a pose has no hundreds of keypoints."""
 
 
 def parse_keypoint_shape(path: Path, settings: dict[str, Any]) -> tuple[int, int] | None:
@@ -126,7 +128,9 @@ def unstated_pose_shape(lines: Sequence[Sequence[float]]) -> tuple[int, int] | N
     many of the lines would cross themselves. None otherwise."""
     longer = [numbers for numbers in lines if len(numbers) > BOX_FIELDS]
     counts = {len(numbers) for numbers in longer}
-    if len(counts) != 1 or (count := counts.pop()) == ORIENTED_BOX_FIELDS:
+    if len(counts) != 1 or len(longer) < FEWEST_POSES:
+        return None
+    if (count := counts.pop()) == ORIENTED_BOX_FIELDS or count > MOST_FIELDS:
         return None
     rows = np.array(longer, float)
     shape = next(

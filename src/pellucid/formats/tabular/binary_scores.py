@@ -37,7 +37,7 @@ def parse_positive_scores(
         if not (is_positive.any() and not is_positive.all()):
             continue
         high, low = float(score[is_positive].min()), float(score[~is_positive].max())
-        if low < high and are_enough(int((~is_positive).sum()), len(score)):
+        if low < high and are_enough(int((~is_positive).sum()), len(score), low):
             message = (
                 f"{column} read as the probability of '{names[positive]}': where "
                 f"'{names[1 - positive]}' is predicted it is at most {low:.3g}; its score is 1 - "
@@ -51,9 +51,11 @@ def parse_positive_scores(
     return predictions
 
 
-def are_enough(low_count: int, count: int) -> bool:
-    """Whether it is no accident that `low_count` rows of a class have the lowest of all scores."""
-    return low_count >= MIN_ROWS or math.comb(count, low_count) >= MIN_ORDERS
+def are_enough(low_count: int, count: int, highest: float) -> bool:
+    """Whether it is no accident that `low_count` rows of a class have the lowest of all scores.
+    highest: of these."""
+    is_rare = math.comb(count, low_count) >= MIN_ORDERS and highest < 0.5
+    return low_count >= MIN_ROWS or is_rare
 
 
 def has_low_probabilities(predictions: ParsedPredictions) -> bool:

@@ -113,7 +113,7 @@ POLYGON_NAMES = (("x3", "y3"), ("trx", "try"), ("topright", "bottomleft"))
 SHAPE_TOKENS = {"polygon", "polygons", "segmentation", "obb", "rbox", "quad", "wkt", "geometry"} | (
     {"outline", "contour", "points", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
     | {"shape", "shapes", "region", "mask", "masks", "rle"}
-    | {"encoding", "encoded"}
+    | {"encoding"}
 )
 """Words of names of columns whose cells may hold a box or an outline."""
 OUTSIDE_TOLERANCE = 1.05

@@ -79,7 +79,7 @@ def find_box_columns(
         return layouts[0], None, ()
     if "box" in forced:
         return BoxLayout("xywh", (forced["box"][0],), is_certain=False), None, ()
-    names = [name for name in names if name.column.count("[") == name.column.count("]")]
+    names = without_split_names(names)
     unread: list[str] = []
     for marker in markers:
         marked = [name for name in names if name.marker == marker]
@@ -108,6 +108,23 @@ def find_box_columns(
         if image is not None and not reader.is_unique(image):
             unread += [name.column for name in marked if names_masks(reader, name)]
     return None, None, tuple(dict.fromkeys(unread))
+
+
+def without_split_names(names: Sequence[ColumnName]) -> list[ColumnName]:
+    """The columns without those of one name that had commas: `spacing[x,y]`. Of `box[x,y,w,h]` the
+    four parts are columns."""
+    split: set[str] = set()
+    for index, name in enumerate(names):
+        if name.column.count("[") > name.column.count("]"):
+            ends = (
+                end
+                for end, other in enumerate(names[index:], index)
+                if other.column.count("]") > other.column.count("[")
+            )
+            parts = names[index : next(ends, index) + 1]
+            if len(parts) < 4:
+                split |= {part.column for part in parts}
+    return [name for name in names if name.column not in split]
 
 
 def find_named_layouts(
@@ -178,6 +195,8 @@ def holds_shapes(reader: TableReader, name: ColumnName) -> bool:
     cells = [cell for cell in reader.first_texts(name.column) if cell]
     if cells and all(RUN_LENGTHS.search(cell) for cell in cells):
         return True
+    if "encoding" in name.tokens:
+        return bool(cells) and all(START_AND_LENGTH.fullmatch(cell) for cell in cells)
     numerous = [cell for cell in cells if len(re.findall(r"-?\d+\.?\d*", cell)) >= 4]
     return len(numerous) * 2 > len(cells)
 
@@ -350,8 +369,7 @@ def refuse_unread(
     for column in columns:
         cells = [cell for cell in reader.first_texts(column) if cell]
         is_named = bool({*parse_column_name(column).tokens} & RUN_LENGTH_TOKENS)
-        is_mask = is_named or any(len(cell.split()) != 4 for cell in cells)
-        if cells and is_mask and all(START_AND_LENGTH.fullmatch(cell) for cell in cells):
+        if cells and is_named and all(START_AND_LENGTH.fullmatch(cell) for cell in cells):
             raise InvalidRecordError(
                 reader.path,
                 f"column {column}",

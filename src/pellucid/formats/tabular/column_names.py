@@ -31,7 +31,7 @@ IMAGE_NAMES = (
         "fname",
         "imageurl",
     ),
-    ("imageid", "imgid", "imageindex", "imageidx", "imagekey", "pictureid", "idcode"),
+    ("imageid", "imgid", "imageindex", "imageidx", "imagekey", "pictureid"),
     ("id",),
 )
 """Compact names of image columns, in tiers: paths, ids of images, other ids."""

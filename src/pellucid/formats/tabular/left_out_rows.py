@@ -33,7 +33,7 @@ REJECTING_WORDS = (
 )
 """Answers of annotators and reviewers who did not accept a row (Prodigy)."""
 ACCEPTING_WORDS = (
-    *("accept", "accepted", "approve", "approved", "ok", "done", "active", "valid", "pass"),
+    *("accept", "accepted", "approve", "approved", "ok", "done", "valid", "pass"),
     *("passed", "complete", "completed", "reviewed", "labeled", "labelled", "annotated"),
     *("submitted", "verified", "confirmed", "keep", "kept", "pending", "unsure", ""),
 )
@@ -48,6 +48,8 @@ PREDICTED_WORDS = ("pred", "prediction", "predicted", "dt", "det", "detection")
 def reject_left_out_rows(reader: TableReader, roles: ColumnRoles) -> None:
     """Raise InvalidRecordError if a column that is not read marks rows as deleted or rejected."""
     for column in roles.unassigned_columns(reader):
+        if roles.concept is None and parse_column_name(column).rest in KEPT_NAMES:
+            continue  # beside columns of concepts it may be one
         is_left_out = left_out_rows(reader, column)
         if is_left_out is not None and is_left_out.any():
             count = format_count(int(is_left_out.sum()), "row")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pellucid.core.errors import MalformedFileError
+from pellucid.formats.dataset import parse_split
 from pellucid.formats.errors import HeaderMissingError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import UTF16_MARKS, is_number
@@ -208,10 +209,17 @@ def suggest_header(rows: Sequence[Sequence[str]]) -> str:
     names = {index: f"column{index + 1}" for index in range(len(cells))}
     if image is None and texts:
         image, *texts = texts
+    splits = [index for index in texts if parse_split(cells[index].strip()) is not None]
+    if len(texts) > len(splits):
+        names |= dict.fromkeys(splits[:1], "split")
+        texts = [index for index in texts if index not in splits]
     names |= dict(zip(texts, ("concept",), strict=False))
     if image is not None:
         names[image] = "image"
-    names |= dict(zip(numbers, NUMBER_NAMES.get(len(numbers), ()), strict=False))
+    number_names = NUMBER_NAMES.get(len(numbers), ())
+    if not texts and len(numbers) == 1:
+        number_names = ("concept",)
+    names |= dict(zip(numbers, number_names, strict=False))
     return ",".join(names.values())
 
 

@@ -50,7 +50,6 @@ def parse_wide_scores(
         )
     if not roles.concept_columns:
         reject_answers_of_concepts(reader, candidates, score_columns, concepts)
-        reject_unnamed_concepts(reader, roles, candidates, score_columns, concepts)
     score_table = np.stack([reader.score_column(column) for column in score_columns], axis=1)
     row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
     notes = [columns_note(roles, score_columns, candidates)]
@@ -71,30 +70,38 @@ def parse_wide_scores(
         row_indexes + reader.first_record,
         reader.row_noun,
         notes,
+        remedy_for_names=remedy_for_names(reader, roles, candidates, score_columns, concepts),
     )
 
 
-def reject_unnamed_concepts(
+def remedy_for_names(
     reader: TableReader,
     roles: ColumnRoles,
     candidates: Sequence[str],
     score_columns: Sequence[str],
     concepts: Collection[str],
-) -> None:
-    """Raise ColumnsMissingError if the one column of scores is named like no concept, and another
-    column holds concepts: the names of both are not known."""
-    if len(score_columns) != 1 or any(name in score_columns[0] for name in concepts):
-        return
-    for column in candidates:
-        texts = {text for text in reader.encode_column(column)[0] if text}
-        if column not in score_columns and texts and texts <= {*concepts}:
-            raise ColumnsMissingError(
-                reader.path,
-                "the concept and the score",
-                list(reader.column_types),
-                f"Name them with --columns image={roles.image},concept={column},"
-                f"score={score_columns[0]}.",
-            )
+) -> str:
+    """What helps if the one column of scores is named like no concept, and another column holds
+    the concepts that were predicted: the names of both are not known."""
+    if len(score_columns) != 1:
+        return ""
+    others = [
+        column
+        for column in candidates
+        if column not in score_columns and parse_column_name(column).marker != "true"
+    ]
+    held = [
+        column
+        for column in others
+        if (texts := {text for text in reader.encode_column(column)[0] if text})
+        and texts <= {*concepts}
+    ]
+    if len(held) != 1:
+        return ""
+    return (
+        f" If '{held[0]}' is what was predicted, with its score in '{score_columns[0]}', specify "
+        f"--columns image={roles.image},concept={held[0]},score={score_columns[0]}."
+    )
 
 
 LEAST_CHOSEN = 0.5
