@@ -228,7 +228,7 @@ def split_of_field(text: object) -> int:
     return -1 if split is None else split
 
 
-def without_repeated(notes: Sequence[Note]) -> list[Note]:
+def keep_one_group_note(notes: Sequence[Note]) -> list[Note]:
     """Of the notes on the group of the categories one, whatever the number of files."""
     others = [note for note in notes if note.kind != "group_category"]
     return [*others, *[note for note in notes if note.kind == "group_category"][:1]]
@@ -280,7 +280,7 @@ def parse_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     if unread := unread_files(probe):
         message = f"not read beside instances*.json: {summarize_names(unread)}"
         builder.notes.append(Note("files_not_read", message, len(unread)))
-    builder.notes = without_repeated(builder.notes)
+    builder.notes = keep_one_group_note(builder.notes)
     annotations = builder.build(options.kind, list(concept_ids), list(concept_ids.values()))
     has_boxes = annotations.annotations.box is not None
     return replace(annotations, box_shapes=COCO_SHAPES if has_boxes else None)
