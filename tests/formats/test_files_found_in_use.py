@@ -489,3 +489,30 @@ def test_names_with_underscores_for_blanks(name: str, tmp_path: Path) -> None:
     notes = version.add_predictions(table(tmp_path / "p.csv", "image,label,score", rows))
     assert version.metrics().overall.errors == 0
     assert any(f"'{name}' as 'Traffic Light'" in note.message for note in notes)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_reading_of_image_numbers_that_agrees_best_is_taken(first: int, tmp_path: Path) -> None:
+    """Numbers that count the images by path, where the ids count them in another order: some boxes
+    agree in either reading."""
+    order = [0, 1, 2, 3, 5, 4, 7, 6]  # half of the images have the place of their id
+    images = [
+        {"id": identifier + 1, "file_name": f"{n}.jpg", "width": 160, "height": 120}
+        for n, identifier in enumerate(order)
+    ]
+    annotations = [
+        {"id": 10 * n + k, "image_id": order[n] + 1, "category_id": 1 + k, "bbox": [x, y, w, h + n]}
+        for n in range(8)
+        for k, (x, y, w, h) in enumerate(boxes(n))
+    ]
+    document = {"images": images, "annotations": annotations, "categories": CATEGORIES}
+    source = toys.write(tmp_path / "a.json", json.dumps(document))
+    rows = [
+        {"image_id": n + first, "category_id": 1 + k, "score": 0.9, "bbox": [x, y, w, h + n]}
+        for n in range(8)
+        for k, (x, y, w, h) in enumerate(boxes(n))
+    ]
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, boxes="xywh-pixels")
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path, rows))
+    assert version.metrics().overall.errors == 0

@@ -123,7 +123,7 @@ def verify_box_format(
         if is_replaced:
             source.notes.append(too_few_boxes_note(default_format, default_share, ranked[0]))
         elif default_share < LOW_SHARE and source.keypoints is None:
-            source.notes.append(disagreement_note(default_share))
+            source.notes.append(disagreement_note(default_share, ranked[0]))
         reason = f"{default_share:.0%} of confident boxes overlap an annotation"
         return source, [Inference("boxes", default_format.name, reason)]
     named_shares = [
@@ -136,16 +136,6 @@ def verify_box_format(
         ]
         raise AmbiguousInterpretationError(source.path, "boxes", rivals, "--boxes")
     chosen_name = named_shares[0][0]
-    if box_format.is_resized and best_share < CLEAR_RESIZED_SHARE:
-        raise AmbiguousInterpretationError(
-            source.path,
-            "boxes",
-            [
-                (default_format.name, f"{default_share:.0%} of confident boxes agree"),
-                (chosen_name, f"{best_share:.0%}"),
-            ],
-            "--boxes",
-        )
     message = f"boxes read as {chosen_name}: {evidence}"
     if is_thin:
         count = format_count(len(source.score), "box", "boxes")
@@ -173,8 +163,13 @@ def replaces_default(box_format: BoxFormat, share: float, default_share: float) 
     )
 
 
-def disagreement_note(share: float) -> Note:
-    message = f"only {share:.0%} of confident boxes overlap an annotation, in any box format"
+def disagreement_note(share: float, best: tuple[Variant, float]) -> Note:
+    (_, box_format), best_share = best
+    message = f"only {share:.0%} of confident boxes overlap an annotation"
+    if best_share > max(share, LOW_SHARE):
+        message += f"; {best_share:.0%} as {box_format.name} (--boxes {box_format.name})"
+    else:
+        message += ", in any box format"
     return Note("boxes_disagree", message, 1)
 
 
@@ -409,7 +404,7 @@ def min_overlap_share(box_format: BoxFormat) -> float:
     most: some boxes of images that EXIF turns agree with them too."""
     if box_format.shape == "yxhw":
         return 0.6
-    return 0.3 if box_format.is_resized else 0.1
+    return CLEAR_RESIZED_SHARE if box_format.is_resized else 0.1
 
 
 def as_written(source: ParsedPredictions, box_format: BoxFormat) -> BoxFormat:

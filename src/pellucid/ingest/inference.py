@@ -318,8 +318,11 @@ def compare_image_refs(
     share = agreement.share(choice.refs, concept_refs)
     box_count = len(agreement.confident_rows)
     doubtful: list[tuple[Interpretation, float]] = []
-    for rival in rival_interpretations(choice.refs, [*candidates]):
-        rival_share = agreement.share(rival, concept_refs)
+    rivals = [
+        (rival, agreement.share(rival, concept_refs))
+        for rival in rival_interpretations(choice.refs, [*candidates])
+    ]
+    for rival, rival_share in sorted(rivals, key=lambda pair: -pair[1]):  # the best one first
         is_complete = rival.is_complete and not choice.refs.is_complete
         min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
         if is_clearly_better(rival_share, share, min_ratio):
