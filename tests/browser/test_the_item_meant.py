@@ -78,17 +78,26 @@ def opened_item(page: Page) -> str:
     return re.search(r"row=([ap]\d+)", page.url)[1]
 
 
+def open_red_cell(page: Page, address: str, item: int) -> tuple[str, str]:
+    """The address of an open false negative, once it names the item, and that name."""
+    page.goto(f"{address}?view=cells&version=v1&tab=extra&concept=red%20cell&item={item}&open=1")
+    expect(page).to_have_url(re.compile(r"row=a\d+"))
+    return page.url, opened_item(page)
+
+
+def decide_on(view: pellucid.View, items: slice) -> None:
+    """Another reviewer decides on false negatives of v1."""
+    version = view.version("v1")
+    for item in list(version.gallery("extra", concept="red cell"))[items]:
+        view.reviews.decide(version, [item], "right", "Ben")
+
+
 def test_an_address_leads_to_its_item_after_others_decided(
     page: Page, own_demo: pellucid.Workspace, own_address: str
 ) -> None:
     """The list of what is new is shorter then, and its items have moved."""
-    view = own_demo.view("cells")
-    version = view.version("v1")
-    page.goto(f"{own_address}?view=cells&version=v1&tab=extra&concept=red%20cell&item=20&open=1")
-    expect(page).to_have_url(re.compile(r"row=a\d+"))
-    address, item = page.url, opened_item(page)
-    for decided in list(version.gallery("extra", concept="red cell"))[:5]:
-        view.reviews.decide(version, [decided], "right", "Ben")
+    address, item = open_red_cell(page, own_address, 20)
+    decide_on(own_demo.view("cells"), slice(5))
     page.goto(address)
     expect(page).to_have_url(re.compile(r"item=15&.*row="))
     assert opened_item(page) == item
@@ -97,13 +106,8 @@ def test_an_address_leads_to_its_item_after_others_decided(
 def test_an_item_that_left_the_list_is_shown_alone(
     page: Page, own_demo: pellucid.Workspace, own_address: str
 ) -> None:
-    view = own_demo.view("cells")
-    version = view.version("v1")
-    page.goto(f"{own_address}?view=cells&version=v1&tab=extra&concept=red%20cell&item=3&open=1")
-    expect(page).to_have_url(re.compile(r"row=a\d+"))
-    address, item = page.url, opened_item(page)
-    decided = list(version.gallery("extra", concept="red cell"))[3]
-    view.reviews.decide(version, [decided], "right", "Ben")
+    address, item = open_red_cell(page, own_address, 3)
+    decide_on(own_demo.view("cells"), slice(3, 4))
     page.goto(address)
     expect(page.get_by_role("group", name="Filters in use")).to_be_visible()
     expect(page).to_have_url(re.compile(rf"only=items%3A{item}.*row={item}"))

@@ -57,8 +57,8 @@ class ImageLocator:
         return split, nested_name if is_nested else image_name
 
     def _current_name(self, file: Path, image_name: str) -> str:
-        """The name of the image that lies beside a file and is named like it, where the stated one
-        is nowhere: both were renamed."""
+        """The name of the image in the folder of a file that is named like it, where the stated one
+        is not found: both were renamed."""
         base_name = image_name.replace("\\", "/").rpartition("/")[2]
         names = self._images_in(file.parent)
         beside = [name for name in names if name.rpartition(".")[0] == file.stem]

@@ -4,7 +4,6 @@ folder with one per split."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,10 +39,14 @@ from pellucid.formats.readers.coco_document import (
     CocoFile,
     find_concept_index,
     find_image_index,
-    group_category,
     image_file_name,
     parse_document,
     pixel_length,
+)
+from pellucid.formats.readers.coco_groups import (
+    group_category,
+    keep_one_group_note,
+    without_group,
 )
 from pellucid.formats.readers.coco_keypoints import box_of_keypoints
 from pellucid.formats.readers.coco_outlines import outline_texts, segmentation_notes
@@ -192,22 +195,6 @@ def parse_file(probe: Probe, options: ReadOptions) -> tuple[ParsedAnnotations, s
     return parsed, None if group is None else group.name
 
 
-def without_group(parsed: ParsedAnnotations, group: str) -> ParsedAnnotations:
-    """The annotations without a concept that none of them has."""
-    place = parsed.concepts.index(group)
-    concept = parsed.annotations.concept
-    message = f"category '{group}' is the group of the others, without objects: left out"
-    return replace(
-        parsed,
-        concepts=[name for name in parsed.concepts if name != group],
-        concept_ids=[key for row, key in enumerate(parsed.concept_ids) if row != place],
-        annotations=parsed.annotations.replace(
-            concept=concept - (concept > place).astype(np.int32)
-        ),
-        notes=[*parsed.notes, Note("group_category", message, 1, "info")],
-    )
-
-
 def listed_images(path: Path, document: CocoFile, options: ReadOptions) -> Images:
     """The image table of a file."""
     return create_images(
@@ -226,12 +213,6 @@ def split_of_field(text: object) -> int:
     """The index of the split that a field of an image names, -1 if it names none."""
     split = parse_split(text) if isinstance(text, str) else None
     return -1 if split is None else split
-
-
-def keep_one_group_note(notes: Sequence[Note]) -> list[Note]:
-    """Of the notes on the group of the categories one, whatever the number of files."""
-    others = [note for note in notes if note.kind != "group_category"]
-    return [*others, *[note for note in notes if note.kind == "group_category"][:1]]
 
 
 def parse_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:

@@ -99,20 +99,7 @@ def parse_document(path: Path) -> tuple[CocoFile, list[Note]]:
         f"{format_count(count, 'image or category', 'images or categories')} listed again with "
         "the same content: read once"
     )
-    notes = [Note("repeated", message, count)] if count else []
-    return document, notes
-
-
-def group_category(document: CocoFile) -> CocoCategory | None:
-    """The category that Roboflow lists first for the project as a whole, None if there is none. Its
-    exports in other formats, and models trained on them, do not count it."""
-    first, *others = document.categories
-    if first.id != 0 or first.supercategory != "none" or not others:
-        return None
-    if any(category.supercategory != first.name for category in others):
-        return None
-    is_used = any(annotation.category_id == 0 for annotation in document.annotations)
-    return None if is_used else first
+    return document, [Note("repeated", message, count)] if count else []
 
 
 def without_repetitions(records: Sequence[Listed]) -> list[Listed]:
