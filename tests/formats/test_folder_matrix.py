@@ -480,10 +480,23 @@ def test_absolute_paths_of_another_machine(tmp_path):
     layout = Layout(tmp_path / "set", "siblings", ".png", "stale", "none", True)
     source, _ = write_coco(layout)
     layout.write_images()
-    with pytest.raises(PellucidError, match="give the folder where the image is now"):
+    with pytest.raises(PellucidError, match="give the folder where the images are now"):
         pellucid.open(tmp_path / "w").add("v", source)
     view, _ = pellucid.open(tmp_path / "w").add("v", source, images=source / "images")
     assert sorted(view.annotation_tables[0].path) == ["a.png", "b.png", "c.png", "d.png"]
+
+
+@pytest.mark.parametrize("folder", ["/data/imgs", "D:/imgs"])
+def test_the_common_folder_of_absolute_paths_is_named(tmp_path, folder):
+    """Taking the named beginning away, as the message says, makes the table readable."""
+    source = tmp_path / "a.csv"
+    lines = [f"{folder}/val/a.jpg,cat", f"{folder}/train/b.jpg,dog", f"{folder}/train/c.jpg,dog"]
+    source.write_text("\n".join(["image,concept", *lines]) + "\n")
+    with pytest.raises(PellucidError, match=f"All image paths begin with '{folder}/'"):
+        pellucid.open(tmp_path / "w").add("v", source)
+    source.write_text(source.read_text().replace(f"{folder}/", ""))
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    assert sorted(view.annotation_tables[0].path) == ["train/b.jpg", "train/c.jpg", "val/a.jpg"]
 
 
 @pytest.mark.parametrize("form", ["labelme", "createml"])

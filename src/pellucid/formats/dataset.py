@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -299,6 +300,29 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
             raise PathTraversalError(path, raw_path)
         return existing_tail
     return "/".join(segments)
+
+
+def normalize_image_paths(
+    path: object, raw_paths: Sequence[str], image_folder: str | None = None
+) -> list[str]:
+    """The relative paths of all images of a source; raises PathTraversalError, which names the
+    folder that several absolute paths share."""
+    try:
+        return [normalize_image_path(path, raw_path, image_folder) for raw_path in raw_paths]
+    except PathTraversalError as error:
+        common_folder = find_common_folder(raw_paths)
+        if not common_folder:
+            raise
+        raise PathTraversalError(path, raw_paths[0], common_folder) from error
+
+
+def find_common_folder(raw_paths: Sequence[str]) -> str:
+    """The folder below which several absolute paths lie; empty if there is none."""
+    folders = [posixpath.dirname(raw_path.replace("\\", "/")) for raw_path in raw_paths]
+    are_absolute = all(folder.startswith("/") for folder in folders)
+    if len(folders) < 2 or not (are_absolute or all(folder[1:3] == ":/" for folder in folders)):
+        return ""
+    return posixpath.commonpath(folders).rstrip("/")
 
 
 def find_path_tail(segments: list[str], image_folder: str | None) -> str | None:

@@ -154,11 +154,17 @@ class MultipleConceptsError(PellucidError):
 
 
 class PathTraversalError(PellucidError):
-    def __init__(self, path: object, image_path: str) -> None:
-        super().__init__(
-            f"{path}: image path '{image_path}' is outside the image folder. Use paths relative "
-            "to the folder given with --images, or give the folder where the image is now."
+    """common_folder: of all image paths of the source, if they are absolute and share one."""
+
+    def __init__(self, path: object, image_path: str, common_folder: str = "") -> None:
+        remedy = (
+            f"All image paths begin with '{common_folder}/': give the folder where the images are "
+            f"now (--images {common_folder}, if it is there), or remove that beginning."
+            if common_folder
+            else "Use paths relative to the folder given with --images, or give the folder where "
+            "the image is now."
         )
+        super().__init__(f"{path}: image path '{image_path}' is outside the image folder. {remedy}")
 
 
 class UnknownSplitError(PellucidError):

@@ -26,7 +26,7 @@ from pellucid.formats.dataset import (
     check_boxes,
     create_images,
     find_split,
-    normalize_image_path,
+    normalize_image_paths,
     parse_split,
 )
 from pellucid.formats.errors import InvalidRecordError
@@ -198,10 +198,11 @@ def parse_file(probe: Probe, options: ReadOptions) -> tuple[ParsedAnnotations, s
 def listed_images(path: Path, document: CocoFile, options: ReadOptions) -> Images:
     """The image table of a file."""
     return create_images(
-        [
-            normalize_image_path(path, image_file_name(path, index, image), options.image_folder)
-            for index, image in enumerate(document.images)
-        ],
+        normalize_image_paths(
+            path,
+            [image_file_name(path, index, image) for index, image in enumerate(document.images)],
+            options.image_folder,
+        ),
         width=[pixel_length(image.width) for image in document.images],
         height=[pixel_length(image.height) for image in document.images],
         image_ids=[str(image.id) for image in document.images],

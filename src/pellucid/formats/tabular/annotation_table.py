@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from pellucid.core.errors import summarize_names
-from pellucid.formats.dataset import Note, ParsedAnnotations, encode_texts, normalize_image_path
+from pellucid.formats.dataset import Note, ParsedAnnotations, encode_texts, normalize_image_paths
 from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.amounts import reject_amounts, reject_flags_as_concepts
@@ -89,7 +89,7 @@ def parse_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedA
     reject_summary_rows(reader, image_keys, image_indexes)
     reject_videos(reader, image_keys)
     image_paths, path_index_by_key = encode_texts(
-        [normalize_image_path(reader.path, key, options.image_folder) for key in image_keys]
+        normalize_image_paths(reader.path, image_keys, options.image_folder)
     )
     image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
     reject_weak_concept(reader, roles)
