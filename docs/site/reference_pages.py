@@ -17,13 +17,6 @@ from pellucid.cli.main import cli
 from pellucid.core.errors import PellucidError
 
 SHORTCUTS = Path(__file__).parents[2] / "web/src/lib/shortcuts.ts"
-SCOPES = {
-    "page": "Everywhere",
-    "gallery": "In the gallery",
-    "review": "Reviewing",
-    "viewer": "In the viewer",
-    "findings": "Among the findings",
-}
 
 
 EXIT_STATUSES = [
@@ -122,13 +115,20 @@ def shortcuts() -> list[tuple[str, list[str], str]]:
     ]
 
 
+def shortcut_groups() -> list[tuple[str, list[str]]]:
+    """Title and scopes of each group of the help, in its order."""
+    text = SHORTCUTS.read_text(encoding="utf-8").partition("HELP_GROUPS: ")[2].partition(";")[0]
+    groups = re.findall(r"\['([^']+)', \[([^\]]+)\]\]", text)
+    return [(title, re.findall(r"'(\w+)'", scopes)) for title, scopes in groups]
+
+
 def keyboard_page() -> str:
     parts = ["# Keyboard", "`?` shows this list in the page."]
-    for scope, title in SCOPES.items():
+    for title, scopes in shortcut_groups():
         rows = [
             [" ".join(f"`{key}`" for key in keys), help_text]
             for row_scope, keys, help_text in shortcuts()
-            if row_scope == scope
+            if row_scope in scopes
         ]
         parts += [f"## {title}", table(["key", ""], rows)]
     return "\n\n".join(parts) + "\n"

@@ -120,6 +120,24 @@ def test_dragged_threshold_updates_the_page_and_can_be_reset(gallery, demo):
     expect_counts(page, before)
 
 
+@pytest.mark.parametrize("order", ["", "&reverse=1"])
+def test_a_dragged_threshold_holds_the_missing_annotations_at_the_cut(gallery, demo, order):
+    """The items that it takes in or leaves out are on the screen: at the end, or at the start."""
+    page = gallery(f"{CELLS}&concept=red+cell&tab=missing{order}")
+    handle, track = page.get_by_role("slider", name="Threshold"), page.locator(".track")
+    box, room = handle.bounding_box(), track.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    share = 0.2 if order else 0.85
+    page.mouse.move(box["x"] + 20, room["y"] + room["height"] * share, steps=5)
+    expect(page.locator(".summary")).to_contain_text("yours")
+    threshold = float(handle.get_attribute("aria-valuenow"))
+    missing = expected_counts(demo, "red cell", threshold)[2]
+    expect(page.locator(".scroller")).to_have_attribute("aria-label", f"Items, {missing} in all")
+    expect(page.locator(f"#item-{0 if order else missing - 1}")).to_be_in_viewport()
+    page.mouse.up()
+
+
 def test_browsers_are_independent(gallery, demo, browser, demo_address):
     page = gallery(f"{CELLS}&concept=red+cell")
     other = browser.new_page()

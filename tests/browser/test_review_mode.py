@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import pellucid
 import toys
@@ -144,6 +144,28 @@ def test_a_rectangle_selects_what_it_touches(page: Page, demo_address):
     expect(selected).to_have_count(0)
     cells.nth(1).click()
     expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+
+
+def test_a_long_press_selects_and_taps_add(browser: Browser, demo_address):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing")
+    cells = page.locator("[role=option]")
+    expect(cells.nth(2).locator("img")).to_be_visible()
+    box = cells.nth(1).bounding_box()
+    touch = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    session = context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touch]})
+    expect(cells.nth(1)).to_have_class(re.compile("selected"))
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    cells.nth(2).tap()
+    expect(page.locator("[role=option].selected")).to_have_count(2)
+    expect(page.get_by_role("dialog", name="Picture")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator("[role=option].selected")).to_have_count(0)
+    cells.nth(2).tap()
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    context.close()
 
 
 def test_the_queue_gives_its_place_back(go):

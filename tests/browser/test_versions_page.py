@@ -54,6 +54,16 @@ def test_several_versions_are_the_first_screen(opened, view):
     expect(page.get_by_role("heading", name="Versions of panels")).to_be_visible()
 
 
+def test_changes_are_counted_from_the_chosen_baseline(opened, view, tmp_path):
+    page = opened
+    expect(row(page, "second")).to_contain_text("▼ 1")
+    page.get_by_label("Changes from").select_option("second")
+    expect(row(page, "second")).not_to_contain_text(re.compile("▼|▲"))
+    expect(row(page, "first")).to_contain_text("▲ 1")
+    page.get_by_label("Changes from").select_option("the version before")
+    expect(row(page, "second")).to_contain_text("▼ 1")
+
+
 def test_two_ticked_versions_are_compared(opened, view):
     page = opened
     expect(page.get_by_label("Compare waiting")).to_be_disabled()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference_pages import PAGES, cli_page, errors_page, python_page, shortcuts
+from reference_pages import PAGES, cli_page, errors_page, keyboard_page, python_page, shortcuts
 
 import pellucid
 import toys
@@ -189,6 +189,7 @@ def test_generated_reference_is_complete():
     assert len(shortcuts()) == shortcut_source.count("    help: '") + shortcut_source.count(
         ", help: '"
     ) + shortcut_source.count('    help: "')
+    assert keyboard_page().count("\n| `") == len(shortcuts())
     for name in pellucid.PUBLIC_MODULES:
         assert re.search(rf"(?m)^::: pellucid\..*\.{name}$", python_page()), name
 

@@ -34,6 +34,10 @@ export const TAB_SENTENCE: Record<Tab, string> = {
     'False negatives: annotated, and no prediction matches. The model missed it, or the annotation is wrong.',
 };
 
+/** Of All, while what the annotations say is hidden. */
+export const PLAIN_SENTENCE =
+  'All predictions by score, without the annotations. Press u to see which of them match.';
+
 export const ABBREVIATION: Record<Exclude<Tab, 'all'>, string> = {
   matched: 'TP',
   missing: 'FP',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { actionFor, SHORTCUTS, type Context } from './shortcuts';
+import { actionFor, HELP_GROUPS, SHORTCUTS, type Context } from './shortcuts';
 
 const CONTEXTS: Record<Context, readonly string[]> = {
   gallery: ['pages', 'page', 'walls', 'gallery', 'review'],
@@ -42,5 +42,14 @@ describe('shortcuts', () => {
 
   test('every shortcut has a line in the help', () => {
     for (const { help, labels } of SHORTCUTS) expect([help, labels.length]).not.toContain('');
+    const scopes = HELP_GROUPS.flatMap(([, of]) => of);
+    for (const { scope } of SHORTCUTS) expect(scopes.filter((of) => of === scope)).toHaveLength(1);
+  });
+
+  test('no line of a group stands there twice', () => {
+    for (const [, of] of HELP_GROUPS) {
+      const lines = SHORTCUTS.filter(({ scope }) => of.includes(scope)).map(({ help }) => help);
+      expect(lines).toEqual([...new Set(lines)]);
+    }
   });
 });

@@ -190,37 +190,37 @@ export const SHORTCUTS: readonly Shortcut[] = [
       h: 'viewer.previous',
     },
     labels: ['←', '→'],
-    help: 'in the viewer: previous, next item',
+    help: 'previous, next item',
   },
   {
     scope: 'viewer',
     keys: { '+': 'viewer.zoomIn', '=': 'viewer.zoomIn', '-': 'viewer.zoomOut', 0: 'viewer.fit' },
     labels: ['+', '−', '0'],
-    help: 'in the viewer: zoom in, zoom out, fit',
+    help: 'zoom in, zoom out, fit',
   },
   {
     scope: 'viewer',
     keys: { b: 'viewer.boxes', c: 'viewer.concepts' },
     labels: ['b', 'c'],
-    help: 'in the viewer: show or hide boxes; all concepts',
+    help: 'show or hide boxes; all concepts',
   },
   {
     scope: 'viewer',
     keys: { D: 'viewer.difference' },
     labels: ['D'],
-    help: 'in the viewer: fill only where the masks differ',
+    help: 'fill only where the masks differ',
   },
   {
     scope: 'viewer',
     keys: { g: 'viewer.edit' },
     labels: ['g'],
-    help: 'in the viewer: adjust the box, outline or keypoints, with the arrow keys too',
+    help: 'adjust the box, outline or keypoints, with the arrow keys too',
   },
   {
     scope: 'viewer',
     keys: { a: 'viewer.draw' },
     labels: ['a'],
-    help: 'in the viewer: draw a box around an object that nobody marked',
+    help: 'draw a box around an object that nobody marked',
   },
   {
     scope: 'viewer',
@@ -246,31 +246,31 @@ export const SHORTCUTS: readonly Shortcut[] = [
     scope: 'rows',
     keys: { ArrowDown: 'row.next', ArrowUp: 'row.previous' },
     labels: ['↑', '↓'],
-    help: 'among findings, slices and changes: next, previous',
+    help: 'next, previous row',
   },
   {
     scope: 'rows',
     keys: { ArrowRight: 'row.cropNext', ArrowLeft: 'row.cropPrevious' },
     labels: ['←', '→'],
-    help: 'in a finding, slice or change: previous, next picture',
+    help: 'previous, next picture of the row',
   },
   {
     scope: 'rows',
     keys: { Enter: 'row.open', g: 'row.gallery' },
     labels: ['Enter', 'g'],
-    help: 'in a finding, slice or change: open the picture; show all its items',
+    help: 'open the picture; show all its items',
   },
   {
     scope: 'findings',
     keys: { r: 'finding.review', x: 'finding.known' },
     labels: ['r', 'x'],
-    help: 'in a finding: review its items; dismiss it as known',
+    help: 'findings: review the items; dismiss as known',
   },
   {
     scope: 'findings',
     keys: { w: 'finding.wrong', e: 'finding.right', z: 'finding.undo', Z: 'finding.redo' },
     labels: ['w', 'e', 'z'],
-    help: 'in a finding: the annotation of the picture is wrong; it is right; undo',
+    help: 'findings: the annotation of the picture is wrong; it is right; undo',
   },
   { scope: 'everywhere', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
   { scope: 'everywhere', keys: { '?': 'help' }, labels: ['?'], help: 'keys and terms' },
@@ -280,6 +280,15 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['Esc'],
     help: 'clear the selection; leave the review; clear the filters',
   },
+];
+
+/** The headings of the help, with the scopes below each. */
+export const HELP_GROUPS: readonly (readonly [string, readonly Scope[]])[] = [
+  ['Gallery', ['gallery', 'walls']],
+  ['Review', ['review']],
+  ['Viewer', ['viewer']],
+  ['Findings, slices and comparison', ['rows', 'findings']],
+  ['Everywhere', ['page', 'pages', 'everywhere']],
 ];
 
 const SCOPES: Record<Context, readonly Scope[]> = {
