@@ -41,7 +41,7 @@ def test_corrected_images(kind):
 
 
 def assert_same(one, other):
-    for name in ("state", "partner", "iou", "answer", "own"):
+    for name in ("state", "partner", "iou", "matched_by", "same_concept_prediction"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
     assert one.thresholds == other.thresholds
     for tab in TABS:

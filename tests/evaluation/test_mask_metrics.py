@@ -11,7 +11,7 @@ from pellucid.evaluation.coco_metrics import compute_coco_metrics
 from pellucid.evaluation.incremental import rematch
 from references import masks as reference
 
-FIELDS = ("state", "partner", "iou", "answer", "own")
+FIELDS = ("state", "partner", "iou", "matched_by", "same_concept_prediction")
 VALIDATION = 1
 
 

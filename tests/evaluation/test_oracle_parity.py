@@ -71,7 +71,7 @@ def test_matches_equal_the_oracle(kind, data):
         assert evaluation.partner[row] == partner
     answers = {
         a: int(evaluation.predictions.order[row])
-        for a, row in enumerate(evaluation.answer)
+        for a, row in enumerate(evaluation.matched_by)
         if row >= 0
     }
     assert answers == {a: p for p, a in case.matched.items()}
@@ -199,7 +199,7 @@ def test_a_lower_score_never_takes_an_annotation_from_a_higher_one(data):
         for p, a in full.matched.items()
         if case.predictions[p]["score"] >= cut
     }
-    rows = np.flatnonzero(alone.answer >= 0)
+    rows = np.flatnonzero(alone.matched_by >= 0)
     found = {
         (
             alone.images.path[alone.predictions.image[p]],
@@ -207,6 +207,6 @@ def test_a_lower_score_never_takes_an_annotation_from_a_higher_one(data):
             alone.predictions.score[p],
             a,
         )
-        for a, p in zip(rows.tolist(), alone.answer[rows].tolist(), strict=True)
+        for a, p in zip(rows.tolist(), alone.matched_by[rows].tolist(), strict=True)
     }
     assert found == matched

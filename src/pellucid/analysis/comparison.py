@@ -192,10 +192,10 @@ def compare_boxes(
         np.array([row_pair[side] for row_pair in row_pairs], np.int64) for side in (0, 1)
     )
     right_a = (
-        a.answer_score[annotation_rows_a] >= thresholds_a[a.annotations.concept[annotation_rows_a]]
+        a.matched_score[annotation_rows_a] >= thresholds_a[a.annotations.concept[annotation_rows_a]]
     )
     right_b = (
-        b.answer_score[annotation_rows_b] >= thresholds_b[b.annotations.concept[annotation_rows_b]]
+        b.matched_score[annotation_rows_b] >= thresholds_b[b.annotations.concept[annotation_rows_b]]
     )
     image, concept = (
         np.asarray(annotation_column[annotation_rows_a], np.int64)

@@ -16,7 +16,7 @@ import numpy as np
 
 from pellucid.core.tables import NOT_RUN, BoolArray, Float64Array, Int8Array, Int64Array
 from pellucid.evaluation.coco_metrics import image_id_ranks, rank_in_group
-from pellucid.evaluation.error_causes import BADLY_PLACED, image_pairs, pair_ious
+from pellucid.evaluation.error_causes import MIN_LOCALIZATION_IOU, image_pairs, pair_ious
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import IGNORED, MATCHED
 
@@ -222,11 +222,11 @@ def classify_errors(
             len(item_positions),
         )
         best_iou, _ = group_maxima(ious, pair_items, pair_annotations, len(item_positions))
-        is_misplaced = (same_iou >= BADLY_PLACED) & (same_iou <= iou_threshold)
+        is_misplaced = (same_iou >= MIN_LOCALIZATION_IOU) & (same_iou <= iou_threshold)
         is_misclassified = ~is_misplaced & (other_iou >= iou_threshold)
         is_duplicate = ~is_misplaced & ~is_misclassified & (found_iou >= iou_threshold)
         error_types[item_positions] = np.select(
-            [is_misplaced, is_misclassified, is_duplicate, best_iou <= BADLY_PLACED],
+            [is_misplaced, is_misclassified, is_duplicate, best_iou <= MIN_LOCALIZATION_IOU],
             [LOC, CLS, DUPE, BKG],
             BOTH,
         )

@@ -132,7 +132,7 @@ def count_rows(
     rows = np.asarray(evaluation.matchable_annotations, np.int64)
     if concept is not None:
         rows = rows[annotations.concept[rows] == concept]
-    is_missed = evaluation.answer_score[rows] < thresholds[annotations.concept[rows]]
+    is_missed = evaluation.matched_score[rows] < thresholds[annotations.concept[rows]]
     row_index = evaluation.row_index
     return CountedRows(above(row_index.matched), above(row_index.wrong), rows[is_missed])
 
@@ -143,7 +143,7 @@ def top_error_scores(evaluation: Evaluation, counted: CountedRows) -> Float64Arr
     predictions = evaluation.predictions
     top_score = np.full(len(evaluation.images), -np.inf)
     np.maximum.at(top_score, predictions.image[counted.wrong], predictions.score[counted.wrong])
-    own_rows = evaluation.own[counted.missed]
+    own_rows = evaluation.same_concept_prediction[counted.missed]
     has_own = own_rows >= 0
     np.maximum.at(
         top_score,

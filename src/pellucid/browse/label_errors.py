@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.core.tables import NOT_RUN, BoolArray, Float64Array, Int32Array, Int64Array
-from pellucid.evaluation.error_causes import BADLY_PLACED
+from pellucid.evaluation.error_causes import MIN_LOCALIZATION_IOU
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
 from pellucid.evaluation.similarity import pairwise_similarity
@@ -177,7 +177,7 @@ def pair_evidence(
         == evaluation.annotations.concept[annotation_rows]
     )
     is_close, states = ious >= evaluation.iou_threshold, evaluation.state[prediction_rows]
-    is_misplaced = same_concept & ~is_close & (ious >= BADLY_PLACED) & (states == WRONG)
+    is_misplaced = same_concept & ~is_close & (ious >= MIN_LOCALIZATION_IOU) & (states == WRONG)
     return PairEvidence(
         same_concept,
         same_concept & is_close,
@@ -296,9 +296,11 @@ def score_tags(evaluation: Evaluation) -> LabelErrorScores:
         group_keys[is_counted], self_confidence[is_counted], minlength=2 * concept_count
     ) / np.maximum(group_sizes, 1)
     prediction_scores = np.where(is_counted, group_means[group_keys] - self_confidence, -np.inf)
-    paired_scores = take_or_zeros(evaluation.own, prediction_scores)
+    paired_scores = take_or_zeros(evaluation.same_concept_prediction, prediction_scores)
     fallback_scores = group_means[annotations.concept * 2 + 1]
-    annotation_scores = np.where(evaluation.own >= 0, paired_scores, fallback_scores)
+    annotation_scores = np.where(
+        evaluation.same_concept_prediction >= 0, paired_scores, fallback_scores
+    )
     return LabelErrorScores(
         prediction_scores, annotation_scores, np.zeros(len(predictions)), np.zeros(len(annotations))
     )

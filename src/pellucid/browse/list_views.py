@@ -219,7 +219,7 @@ def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolA
             & (evaluation.coverage[annotations.image[candidate_rows]] != NOT_RUN)
         )
         return np.asarray(
-            mask & is_matchable & (evaluation.answer_score[candidate_rows] < threshold)
+            mask & is_matchable & (evaluation.matched_score[candidate_rows] < threshold)
         )
     if tab == "all":
         highest_only = evaluation.kind == "classification" and selection.concept is None

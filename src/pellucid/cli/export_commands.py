@@ -161,15 +161,16 @@ def export_command(
                     output,
                     selected_version,
                     ExportOptions(
-                        split,
-                        tab,
-                        concept,
-                        None,
-                        order,
-                        review,
-                        point.corrected,
-                        point.results(selected_version, concept) if selected_version else None,
-                        only,
+                        split=split,
+                        tab=tab,
+                        concept=concept,
+                        order=order,
+                        review=review,
+                        corrected=point.corrected,
+                        results=point.results(selected_version, concept)
+                        if selected_version
+                        else None,
+                        only=only,
                     ),
                 )
             )

@@ -128,8 +128,8 @@ def fewest_errors_from_bins(
     block: ScoreBlock,
     annotations: int,
 ) -> Threshold:
-    """The same result as `thresholds.fewest_errors` on all rows. block: all rows of the candidate
-    bins."""
+    """The same result as `thresholds.min_error_threshold` on all rows. block: all rows of the
+    candidate bins."""
     score, is_match = block
     order = np.argsort(-score, kind="stable")
     score, is_match = score[order], is_match[order]

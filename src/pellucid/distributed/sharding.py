@@ -142,8 +142,10 @@ def find_run_starts(evaluation: Evaluation) -> Int64Array:
 
 def same_concept_annotations(evaluation: Evaluation, annotation_rows: Int32Array) -> Int32Array:
     annotation_by_prediction = np.full(len(evaluation.predictions), -1, np.int32)
-    has_prediction = evaluation.own >= 0
-    annotation_by_prediction[evaluation.own[has_prediction]] = annotation_rows[has_prediction]
+    has_prediction = evaluation.same_concept_prediction >= 0
+    annotation_by_prediction[evaluation.same_concept_prediction[has_prediction]] = annotation_rows[
+        has_prediction
+    ]
     return annotation_by_prediction
 
 

@@ -4,7 +4,7 @@ cause."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -23,20 +23,12 @@ Cause = Literal[
     "duplicate",
     "background",
 ]
-CAUSES: tuple[Cause, ...] = (
-    "below_threshold",
-    "other_concept",
-    "badly_placed",
-    "taken",
-    "nothing_there",
-    "duplicate",
-    "background",
-)
-BELOW_THRESHOLD, OTHER_CONCEPT, BADLY_PLACED_CODE, TAKEN, NOTHING_THERE, DUPLICATE, BACKGROUND = (
-    range(len(CAUSES))
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+BELOW_THRESHOLD, OTHER_CONCEPT, BADLY_PLACED, TAKEN, NOTHING_THERE, DUPLICATE, BACKGROUND = range(
+    len(CAUSES)
 )
 
-BADLY_PLACED = 0.1
+MIN_LOCALIZATION_IOU = 0.1
 """Minimum IoU of a localisation error, from the TIDE paper (Bolya et al., 2020)."""
 MAX_PAIRS_PER_CHUNK = 1 << 22
 """Box pairs processed at a time."""
@@ -95,10 +87,12 @@ def false_negative_causes(
         is_close = pair_iou >= evaluation.iou_threshold
         causes[item_positions[pair_items[is_same_concept & is_close]]] = TAKEN
         causes[
-            item_positions[pair_items[is_same_concept & (pair_iou >= BADLY_PLACED) & ~is_close]]
-        ] = BADLY_PLACED_CODE
+            item_positions[
+                pair_items[is_same_concept & (pair_iou >= MIN_LOCALIZATION_IOU) & ~is_close]
+            ]
+        ] = BADLY_PLACED
         causes[item_positions[pair_items[~is_same_concept & is_close]]] = OTHER_CONCEPT
-    causes[evaluation.answer[annotation_rows] >= 0] = BELOW_THRESHOLD
+    causes[evaluation.matched_by[annotation_rows] >= 0] = BELOW_THRESHOLD
     return causes
 
 
@@ -131,13 +125,15 @@ def false_positive_causes(
             == predictions.concept[prediction_rows[item_positions[pair_items]]]
         )
         is_matched = (
-            evaluation.answer_score[other_rows] >= thresholds[annotations.concept[other_rows]]
+            evaluation.matched_score[other_rows] >= thresholds[annotations.concept[other_rows]]
         )
         pair_iou = pair_ious(evaluation, prediction_rows[item_positions[pair_items]], other_rows)
         is_close = pair_iou >= evaluation.iou_threshold
         causes[
-            item_positions[pair_items[is_same_concept & (pair_iou >= BADLY_PLACED) & ~is_close]]
-        ] = BADLY_PLACED_CODE
+            item_positions[
+                pair_items[is_same_concept & (pair_iou >= MIN_LOCALIZATION_IOU) & ~is_close]
+            ]
+        ] = BADLY_PLACED
         causes[item_positions[pair_items[~is_same_concept & is_close]]] = OTHER_CONCEPT
         causes[item_positions[pair_items[is_same_concept & is_close & is_matched]]] = DUPLICATE
     return causes
@@ -160,7 +156,7 @@ def cause_annotation(evaluation: Evaluation, prediction_row: int, cause: Cause) 
     if not len(rows):
         return None
     overlap = prediction_ious(evaluation, prediction_row, rows)
-    return int(rows[np.argmax(overlap)]) if overlap.max() >= BADLY_PLACED else None
+    return int(rows[np.argmax(overlap)]) if overlap.max() >= MIN_LOCALIZATION_IOU else None
 
 
 def cause_prediction(
@@ -179,7 +175,7 @@ def cause_prediction(
     if not len(positions):
         return None
     overlap = image_pair_ious(evaluation, positions, np.full(len(positions), annotation_row))
-    return int(positions[np.argmax(overlap)]) if overlap.max() >= BADLY_PLACED else None
+    return int(positions[np.argmax(overlap)]) if overlap.max() >= MIN_LOCALIZATION_IOU else None
 
 
 def image_pairs(

@@ -65,10 +65,11 @@ class Evaluation:
 
     images are sorted by path, so that an image's index is its rank among ties. predictions are
     sorted by (split, concept, score descending, image, input order); state, partner and iou belong
-    to them (see Matching). annotations keep their input order; answer and own (prediction rows, -1
-    if none) belong to them. index: precomputed data derived from these, if any. known_thresholds:
-    the thresholds, if only they are precomputed. unannotated_concepts: indexes of the concepts that
-    only predictions name; these predictions are ignored (detection, tagging).
+    to them (see Matching). annotations keep their input order; matched_by and
+    same_concept_prediction (prediction rows, -1 if none) belong to them. index: precomputed data
+    derived from these, if any. known_thresholds: the thresholds, if only they are precomputed.
+    unannotated_concepts: indexes of the concepts that only predictions name; these predictions are
+    ignored (detection, tagging).
     """
 
     kind: Kind
@@ -81,8 +82,8 @@ class Evaluation:
     state: Int8Array
     partner: Int32Array
     iou: Float64Array
-    answer: Int32Array
-    own: Int32Array
+    matched_by: Int32Array
+    same_concept_prediction: Int32Array
     overlap_steps: BestOverlapSteps | None
 
     index: EvaluationIndex | None = None
@@ -122,7 +123,7 @@ class Evaluation:
             self.annotations,
             self.predictions,
             self.state,
-            self.answer,
+            self.matched_by,
         )
 
     @cached_property
@@ -187,9 +188,9 @@ class Evaluation:
         )
 
     @property
-    def answer_score(self) -> Float64Array:
+    def matched_score(self) -> Float64Array:
         """Per annotation, the score of the prediction that matched it; -inf if none."""
-        return self.row_index.answer_score
+        return self.row_index.matched_score
 
     def _build_runs(
         self, table_rows: Int32Array | None, run_starts: Int64Array, score_index: Float64Array

@@ -1,4 +1,4 @@
-"""Greedy box matching by the kernel, bitwise equal to `greedy`.
+"""Greedy box matching by the kernel, bitwise equal to `greedy_numpy`.
 
 Images are independent, so each run (split and concept) is processed once, by descending score,
 across its images.
@@ -112,7 +112,7 @@ def match_boxes_native(
     iou_threshold: float,
     concept_count: int,
 ) -> Matching:
-    """See `greedy.match_boxes_numpy`; run_starts: the start of each run of predictions."""
+    """See `greedy_numpy.match_boxes_numpy`; run_starts: the start of each run of predictions."""
     assert predictions.box is not None
     run_count = len(SPLITS) * concept_count
     run_annotations = group_by_run(

@@ -26,8 +26,8 @@ def restrict_to_images(evaluation: Evaluation, is_selected: BoolArray) -> Evalua
         state=np.asarray(evaluation.state[kept_rows]),
         partner=np.asarray(evaluation.partner[kept_rows]),
         iou=np.asarray(evaluation.iou[kept_rows]),
-        answer=new_row[evaluation.answer],
-        own=new_row[evaluation.own],
+        matched_by=new_row[evaluation.matched_by],
+        same_concept_prediction=new_row[evaluation.same_concept_prediction],
         index=None,
         known_thresholds=evaluation.thresholds,
     )

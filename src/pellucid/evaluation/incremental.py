@@ -33,8 +33,8 @@ def rematch(evaluation: Evaluation, iou_threshold: float) -> Evaluation:
         state=matching.state,
         partner=matching.partner,
         iou=matching.iou,
-        answer=matching.matched_by,
-        own=matching.same_concept_prediction,
+        matched_by=matching.matched_by,
+        same_concept_prediction=matching.same_concept_prediction,
         overlap_steps=matching.overlap_steps,
         index=None,
         known_thresholds=None,
@@ -108,9 +108,14 @@ def splice_matching(
         state=state,
         partner=partner,
         iou=overlap,
-        answer=np.concatenate([evaluation.answer[is_retained], to_prediction[matching.matched_by]]),
-        own=np.concatenate(
-            [evaluation.own[is_retained], to_prediction[matching.same_concept_prediction]]
+        matched_by=np.concatenate(
+            [evaluation.matched_by[is_retained], to_prediction[matching.matched_by]]
+        ),
+        same_concept_prediction=np.concatenate(
+            [
+                evaluation.same_concept_prediction[is_retained],
+                to_prediction[matching.same_concept_prediction],
+            ]
         ),
         overlap_steps=concat_steps(evaluation.overlap_steps, is_retained, matching.overlap_steps),
         index=None,

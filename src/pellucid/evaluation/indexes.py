@@ -43,9 +43,9 @@ class RowIndex:
     start: of the runs (split and concept) of all predictions · matched, wrong, predicted:
     prediction rows by run; predicted has each image once in classification, and is empty otherwise
     · annotated: annotation rows that a prediction can match, by run, image and input order ·
-    answer_score: float64, per annotation the score of the prediction that matched it, -inf if none
+    matched_score: float64, per annotation the score of the prediction that matched it, -inf if none
     · prediction_of_image, annotation_of_image: rows by image (stable) · index, matched_index, ...:
-    every 64th score (see runs).
+    every 64th score (see `sorted_runs`).
     """
 
     start: Int64Array
@@ -57,7 +57,7 @@ class RowIndex:
     predicted_start: Int64Array
     annotated: Int32Array
     annotated_start: Int64Array
-    answer_score: Float64Array
+    matched_score: Float64Array
     prediction_of_image: Int32Array
     prediction_image_start: Int64Array
     annotation_of_image: Int32Array

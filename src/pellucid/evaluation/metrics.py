@@ -153,7 +153,7 @@ def annotation_labels(evaluation: Evaluation, begin: int, end: int) -> tuple[Boo
         state = evaluation.state[prediction_rows]
         return state == MATCHED, state != IGNORED
     is_annotated = np.zeros(len(evaluation.predictions), bool)
-    is_annotated[evaluation.own[evaluation.own >= 0]] = True
+    is_annotated[evaluation.same_concept_prediction[evaluation.same_concept_prediction >= 0]] = True
     return is_annotated[prediction_rows], evaluation.images.stated[
         evaluation.predictions.image[prediction_rows]
     ] != UNANNOTATED
@@ -170,7 +170,7 @@ def top_five_hits(evaluation: Evaluation, split: int) -> int:
     annotation_rows = annotation_rows[
         evaluation.images.split[evaluation.annotations.image[annotation_rows]] == split
     ]
-    prediction_rows = evaluation.own[annotation_rows]
+    prediction_rows = evaluation.same_concept_prediction[annotation_rows]
     return int((score_rank[prediction_rows[prediction_rows >= 0]] < 5).sum())
 
 

@@ -111,17 +111,6 @@ def mark_unlabelled(annotations: Annotations, column: Float64Array) -> Annotatio
     )
 
 
-def boxes_of_points(column: Float64Array) -> Float64Array:
-    """Boxes around all points of each object, [left, top, width, height], as pycocotools' `loadRes`
-    gives results without a bbox."""
-    points = split_points(column)
-    is_used = points[:, :, SIGMA] > 0
-    low = np.where(is_used[:, :, None], points[:, :, :2], np.inf).min(axis=1, initial=np.inf)
-    high = np.where(is_used[:, :, None], points[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
-    box = np.concatenate([low, high - low], axis=1)
-    return np.where(np.isfinite(box), box, 0.0)
-
-
 def pairwise_oks(
     predicted: Float64Array, annotated: Float64Array, box: Float64Array, area: Float64Array
 ) -> Float64Array:

@@ -23,7 +23,6 @@ from pellucid.evaluation.thresholds import (
 )
 
 ObjectiveName = Literal["errors", "f1", "cost", "precision", "recall"]
-OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = ("errors", "f1", "cost", "precision", "recall")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class EvaluatedAnnotations(Protocol):
     @property
     def predictions(self) -> Predictions: ...
     @property
-    def own(self) -> Int32Array: ...
+    def same_concept_prediction(self) -> Int32Array: ...
     @property
     def overlap_steps(self) -> BestOverlapSteps | None: ...
     @property
@@ -46,7 +46,7 @@ class EvaluatedAnnotations(Protocol):
     @property
     def matchable_annotations(self) -> Int32Array: ...
     @property
-    def answer_score(self) -> Float64Array: ...
+    def matched_score(self) -> Float64Array: ...
     @property
     def optimal_thresholds(self) -> Float64Array: ...
 
@@ -58,7 +58,7 @@ class UnmatchedIndex:
 
     rows: int32, annotation rows · surprise: float64, descending: minus the best IoU (boxes), or
     the image's score · start: int64 (splits * concepts + 1,), the start of each list · index: of
-    surprise, see runs.
+    surprise, see `sorted_runs`.
     """
 
     rows: Int32Array
@@ -96,7 +96,7 @@ def build_unmatched_index(
     annotation_rows = evaluation.matchable_annotations[positions]
     annotations = evaluation.annotations
     annotation_rows = annotation_rows[
-        evaluation.answer_score[annotation_rows] < thresholds[annotations.concept[annotation_rows]]
+        evaluation.matched_score[annotation_rows] < thresholds[annotations.concept[annotation_rows]]
     ]
     surprise = (
         -best_overlaps(evaluation, annotation_rows, thresholds)[0]
@@ -117,7 +117,7 @@ def concept_scores(
     evaluation: EvaluatedAnnotations, annotation_rows: Int64Array | Int32Array
 ) -> Float64Array:
     """The image's score for the annotated concept; 0 if the model gave none."""
-    prediction_rows = evaluation.own[annotation_rows]
+    prediction_rows = evaluation.same_concept_prediction[annotation_rows]
     if not len(evaluation.predictions):
         return np.zeros(len(annotation_rows))
     return np.where(prediction_rows >= 0, evaluation.predictions.score[prediction_rows], 0.0)

@@ -73,7 +73,7 @@ EXPORT_TARGETS: tuple[ExportTarget, ...] = (
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export. split: None for all · tab, concept, threshold, order, review: of a gallery ·
+    """What to export. split: None for all · tab, concept, order, review: of a gallery ·
     corrected: use corrected annotations · results: of the version, at the thresholds and IoU to
     export; None: its own · only: clauses that the items of a gallery, or the images of annotations
     and predictions, must satisfy."""
@@ -81,7 +81,6 @@ class ExportOptions:
     split: Split | None = None
     tab: Tab = "missing"
     concept: str | None = None
-    threshold: float | None = None
     order: Order = "score"
     review: ReviewFilter = "all"
     corrected: bool = False
@@ -384,8 +383,7 @@ def export_gallery(
         options.review,
         options.only,
     )
-    thresholds = option_thresholds(options.threshold, options.concept)
-    shown = options.results or version.results(options.corrected, thresholds)
+    shown = options.results or version.results(options.corrected)
     gallery = shown.gallery(query)
     if format_name in ("csv", "parquet"):
         write_columns(
@@ -413,13 +411,6 @@ def export_gallery(
         ExportData(**{**vars(export_data), "model": version.name}),
         path,
     )
-
-
-def option_thresholds(
-    threshold: float | None, concept: str | None
-) -> float | dict[str, float] | None:
-    """One threshold for the concept, or for all."""
-    return threshold if threshold is None or concept is None else {concept: threshold}
 
 
 def item_columns(gallery: Gallery) -> dict[str, Any]:

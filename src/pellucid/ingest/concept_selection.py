@@ -26,10 +26,6 @@ class ConceptSelection:
     kept: Sequence[str] | None = None
     ignored: Sequence[str] = ()
 
-    @property
-    def is_everything(self) -> bool:
-        return not self.renamed and self.kept is None and not self.ignored
-
     def left_out(self, key: str, name: str) -> bool:
         """Whether a concept is not imported. key: as in the file; name: in the view."""
         names = {key, name}

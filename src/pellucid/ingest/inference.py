@@ -256,7 +256,7 @@ def choose_image_refs(
                 "--image-ids",
             )
     if forced_name:
-        refs = select_interpretation(source.path, "--image-ids", forced_name, tried)
+        refs = select_interpretation("--image-ids", forced_name, tried)
     notes = [Note("reading", f"images matched by {refs.name}", 1, "info")]
     inference = Inference("image ids", refs.name, explanation_text(refs), [], bool(forced_name))
     return Choice(refs, inference, [] if refs is default else notes), tried
@@ -279,7 +279,7 @@ def choose_concept_refs(
 ) -> Choice:
     """The default interpretation of the concept keys, or the one set by the user."""
     if forced_name:
-        refs = select_interpretation(source.path, "--category-ids", forced_name, candidates)
+        refs = select_interpretation("--category-ids", forced_name, candidates)
     elif source.concept_interpretation == "column":
         named = [rival for rival in candidates if not rival.name.startswith(("positions", "COCO"))]
         refs = best_interpretation(named)
@@ -478,7 +478,7 @@ def explanation_text(interpretation: Interpretation) -> str:
 
 
 def select_interpretation(
-    path: str, option: str, interpretation_name: str, interpretations: Sequence[Interpretation]
+    option: str, interpretation_name: str, interpretations: Sequence[Interpretation]
 ) -> Interpretation:
     """The interpretation with the given name. Raises InvalidChoiceError."""
     selected = next(

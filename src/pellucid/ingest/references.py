@@ -1,7 +1,7 @@
 """Resolve the image and concept keys of predictions.
 
 Files refer to images by path, id, file name or stem, and to concepts by name, id or position.
-Each is an interpretation; `judging` selects one. Ambiguous keys raise an error; unresolved keys
+Each is an interpretation; `inference` selects one. Ambiguous keys raise an error; unresolved keys
 are reported and their predictions ignored.
 """
 

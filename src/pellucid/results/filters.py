@@ -161,7 +161,7 @@ def clause_mask(
         return score_range_mask(score, argument, key)
     if key == "answered":
         return (
-            score_range_mask(evaluation.answer_score[item_rows], argument, key)
+            score_range_mask(evaluation.matched_score[item_rows], argument, key)
             if are_annotations
             else np.zeros(len(item_rows), bool)
         )
@@ -392,5 +392,5 @@ def outcome_rows(
     return (
         annotation_rows
         if selection.shows_annotations
-        else np.asarray(evaluation.answer[annotation_rows], np.int64)
+        else np.asarray(evaluation.matched_by[annotation_rows], np.int64)
     )

@@ -134,7 +134,7 @@ def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> M
         evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64
     )
     is_matched = (
-        evaluation.answer_score[annotation_rows]
+        evaluation.matched_score[annotation_rows]
         >= evaluation.optimal_thresholds[evaluation.annotations.concept[annotation_rows]]
     )
     missing_rows = TabSelection(
@@ -144,7 +144,7 @@ def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> M
         np.asarray(evaluation.annotations.image[annotation_rows], np.int64),
         np.asarray(evaluation.predictions.image[missing_rows], np.int64),
     ]
-    item_rows = np.where(is_matched, evaluation.answer[annotation_rows], annotation_rows)
+    item_rows = np.where(is_matched, evaluation.matched_by[annotation_rows], annotation_rows)
     annotation_lines = image_stats.find_lines(annotation_rows, image_rows[0], True, has_boxes)[0]
     annotation_lines[is_matched] = image_stats.find_lines(
         item_rows[is_matched].astype(np.int64), image_rows[0][is_matched], False, has_boxes

@@ -170,7 +170,7 @@ def build_populations(
 def error_mask(evaluation: Evaluation, item_rows: Int64Array, error: str) -> np.ndarray:
     if error == "extra":
         return np.asarray(
-            evaluation.answer_score[item_rows]
+            evaluation.matched_score[item_rows]
             < evaluation.optimal_thresholds[evaluation.annotations.concept[item_rows]]
         )
     return (

@@ -10,7 +10,7 @@ from pellucid.browse.items import row_box
 from pellucid.core.errors import UnknownConceptError
 from pellucid.core.outlines import encode_outline
 from pellucid.core.tables import EXHAUSTIVE
-from pellucid.evaluation.error_causes import BADLY_PLACED, ImageRows, prediction_ious
+from pellucid.evaluation.error_causes import MIN_LOCALIZATION_IOU, ImageRows, prediction_ious
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST
 from pellucid.review.edited_shapes import Shape, parse_shape
@@ -169,7 +169,7 @@ def rank_duplicates(
             evaluation.predictions.score[item_row] != target.score for item_row in item_rows
         ]
     else:
-        sort_keys = [evaluation.answer_score[annotation_row] for annotation_row in item_rows]
+        sort_keys = [evaluation.matched_score[annotation_row] for annotation_row in item_rows]
     return tuple(
         sorted(range(len(item_rows)), key=lambda position: (sort_keys[position], position))
     )
@@ -204,7 +204,7 @@ def most_overlapping_label(
     annotation_rows = neighbours.annotations(target.image)
     annotation_rows = annotation_rows[~evaluation.annotations.ignore[annotation_rows]]
     overlap = prediction_ious(evaluation, prediction_row, annotation_rows)
-    if not len(annotation_rows) or overlap.max() < BADLY_PLACED:
+    if not len(annotation_rows) or overlap.max() < MIN_LOCALIZATION_IOU:
         path = str(evaluation.images.path[target.image])
         raise InvalidDecisionError(
             path, "no annotation overlaps this box", "Add it without replacing an annotation."
@@ -213,7 +213,10 @@ def most_overlapping_label(
         evaluation.annotations.concept[annotation_rows]
         == evaluation.predictions.concept[prediction_row]
     )
-    if overlap.max() < evaluation.iou_threshold and overlap[is_same].max(initial=0) >= BADLY_PLACED:
+    if (
+        overlap.max() < evaluation.iou_threshold
+        and overlap[is_same].max(initial=0) >= MIN_LOCALIZATION_IOU
+    ):
         overlap = np.where(is_same, overlap, 0)  # a badly placed box is about its own concept
     best_row = int(annotation_rows[np.argmax(overlap)])
     return Label(

@@ -14,7 +14,6 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pellucid.review.identity import normalize_name
 
 Role = Literal["reader", "reviewer", "owner"]
-ROLES: tuple[Role, ...] = ("reader", "reviewer", "owner")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_BODY_BYTES = 4 << 20
 PUBLIC_PATHS = ("/health",)

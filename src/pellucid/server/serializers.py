@@ -353,7 +353,7 @@ def prediction_partner(
         else:
             return None
         concept = int(evaluation.annotations.concept[annotation_row])
-        is_matched = evaluation.answer_score[annotation_row] >= list_view.thresholds[concept]
+        is_matched = evaluation.matched_score[annotation_row] >= list_view.thresholds[concept]
         return Partner(
             "annotation",
             concept,
@@ -554,7 +554,7 @@ def annotation_box(
         return AnnotatedBox(annotation_row, concept_index, *located, "ignored", outline)
     if not evaluation.annotations.positive[annotation_row]:
         return AnnotatedBox(annotation_row, concept_index, *located, "negative", outline)
-    is_matched = evaluation.answer_score[annotation_row] >= thresholds[concept_index]
+    is_matched = evaluation.matched_score[annotation_row] >= thresholds[concept_index]
     return AnnotatedBox(
         annotation_row,
         concept_index,

@@ -39,7 +39,7 @@ ManifestT = TypeVar("ManifestT")
 
 
 class FolderMirror(Protocol):
-    """A local folder that mirrors one in an object store; see `mirror`."""
+    """A local folder that mirrors one in an object store; see `remote_workspace`."""
 
     def refresh(self, blocking: bool = False) -> None: ...
     def fetch(self, path: Path) -> None: ...

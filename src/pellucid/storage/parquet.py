@@ -177,8 +177,8 @@ def write_evaluation(
     save_annotations(
         folder / f"annotations.{generation}.parquet",
         evaluation.annotations,
-        answer=evaluation.answer,
-        own=evaluation.own,
+        answer=evaluation.matched_by,
+        own=evaluation.same_concept_prediction,
     )
     prediction_columns = split_box_column(evaluation.predictions.to_dict())
     outcome_columns = {
@@ -288,7 +288,15 @@ def column_file_name(generation: int) -> str:
 NUMERIC_THRESHOLD_COLUMNS = ("value", "errors", "tp", "fp", "fn", "annotations")
 THRESHOLD_COLUMNS = (*NUMERIC_THRESHOLD_COLUMNS, "source", "equally_good")
 THRESHOLD_SOURCES: tuple[ThresholdSource, ...] = ("validation", "fallback", "user", "no scores")
-MATCHING_COLUMNS = ("state", "partner", "iou", "answer", "own")
+MATCHING_FIELDS = {
+    "state": "state",
+    "partner": "partner",
+    "iou": "iou",
+    "answer": "matched_by",
+    "own": "same_concept_prediction",
+}
+ROW_INDEX_FIELDS = {"answer_score": "matched_score"}
+"""Fields by the names of their columns, which stay as the first workspaces have them."""
 
 
 def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
@@ -297,10 +305,13 @@ def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
         "predictions": split_masks(evaluation.predictions.to_dict()),
         "annotations": split_masks(evaluation.annotations.replace(outline=None).to_dict()),
         "evaluation": {
-            column_name: getattr(evaluation, column_name) for column_name in MATCHING_COLUMNS
+            column_name: getattr(evaluation, field_name)
+            for column_name, field_name in MATCHING_FIELDS.items()
         },
         "staircase": vars(evaluation.overlap_steps) if evaluation.overlap_steps else {},
-        "derived": vars(evaluation.row_index),
+        "derived": rename_keys(
+            vars(evaluation.row_index), {name: key for key, name in ROW_INDEX_FIELDS.items()}
+        ),
         "extra": vars(evaluation.unmatched_index),
         "thresholds": threshold_columns(evaluation.thresholds),
         "over": cast(dict[str, Int64Array], evaluation.optimal_counts),
@@ -312,6 +323,10 @@ def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
         for column_name, column in group_columns.items()
         if column is not None
     }
+
+
+def rename_keys(columns: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str, Any]:
+    return {new_names.get(name, name): column for name, column in columns.items()}
 
 
 MASK_PARTS = ("text", "start", "height", "width")
@@ -387,7 +402,7 @@ def evaluation_from_columns(
     columns = {**columns, **search_indexes}
     optimal_counts = cast(dict[RunsName, Int64Array], group_columns("over"))
     row_index, unmatched_index = (
-        RowIndex(**group_columns("derived")),
+        RowIndex(**rename_keys(group_columns("derived"), ROW_INDEX_FIELDS)),
         UnmatchedIndex(**group_columns("extra")),
     )
     evaluation_index = EvaluationIndex(
@@ -407,7 +422,7 @@ def evaluation_from_columns(
         coverage,
         Annotations(**join_masks(group_columns("annotations", box=None, area=None))),
         Predictions(**join_masks(group_columns("predictions", box=None))),
-        **group_columns("evaluation"),
+        **rename_keys(group_columns("evaluation"), MATCHING_FIELDS),
         overlap_steps=BestOverlapSteps(**staircase_columns) if staircase_columns else None,
         index=evaluation_index,
         unannotated_concepts=unannotated_concepts,

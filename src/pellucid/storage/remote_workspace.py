@@ -1,8 +1,8 @@
 """A workspace in an object store, mirrored on demand in a local folder.
 
 Manifests are small and kept in sync; they list all other files. Tables are fetched when first
-read, columns in parts (`ranged`). Changes are written locally first and then uploaded: first
-the tables, last the manifests that refer to them, each atomically, so that readers see either
+read, columns in parts (`remote_columns`). Changes are written locally first and then uploaded:
+first the tables, last the manifests that refer to them, each atomically, so that readers see either
 the old or the new state.
 """
 

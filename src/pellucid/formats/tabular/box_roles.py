@@ -86,7 +86,7 @@ def find_box_columns(
         found = find_named_layouts(reader, marked)
         if found is not None:
             layouts, parts = found
-            reject_rotated_boxes(reader, layouts[0], marked)
+            reject_rotated_boxes(reader, marked)
             layout, image_size = choose_layout(reader, layouts, parts, image)
             reject_points(reader, layout)
             return layout, image_size, ()
@@ -97,7 +97,7 @@ def find_box_columns(
         shapes = [shape for name in lists if (shape := list_shape(name)) is not None]
         if len(shapes) == 1:
             angles = [name for name in marked if {*name.tokens} & {"angle", "theta", "yaw"}]
-            reject_rotated_boxes(reader, shapes[0], angles)
+            reject_rotated_boxes(reader, angles)
             return shapes[0], image_size_columns(plain_parts(marked)), ()
         if len(shapes) > 1:
             raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
@@ -267,9 +267,7 @@ def has_zero_and_one_alone(reader: TableReader, column: str) -> bool:
     return {*reader.encode_column(column)[0]} <= {"0", "1", "0.0", "1.0", ""}
 
 
-def reject_rotated_boxes(
-    reader: TableReader, layout: BoxLayout, names: Sequence[ColumnName]
-) -> None:
+def reject_rotated_boxes(reader: TableReader, names: Sequence[ColumnName]) -> None:
     """Raise InvalidRecordError if a column of angles beside the boxes is not all zero."""
     for name in names:
         has_angles = is_angle(name) and reader.is_numeric(name.column)

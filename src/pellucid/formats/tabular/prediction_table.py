@@ -123,7 +123,7 @@ def parse_by_roles(
     if not is_detection and not roles.concept_columns and not names_both:
         ranked = parse_ranked_concepts(reader, roles)
         if ranked is not None:
-            return parse_ranked_predictions(reader, roles, image_keys, image_indexes, ranked)
+            return parse_ranked_predictions(reader, image_keys, image_indexes, ranked)
     if not is_detection and has_score_columns(reader, roles, options):
         return parse_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     if roles.score is None or roles.concept is None:
@@ -164,7 +164,6 @@ def parse_ranked_concepts(reader: TableReader, roles: ColumnRoles) -> RankedConc
 
 def parse_ranked_predictions(
     reader: TableReader,
-    roles: ColumnRoles,
     image_keys: list[str],
     image_indexes: np.ndarray,
     ranked: RankedConcepts,

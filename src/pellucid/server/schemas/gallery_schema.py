@@ -11,6 +11,7 @@ from pellucid.browse.selection import Tab
 from pellucid.core.tables import Geometry, Kind, Split
 from pellucid.evaluation.error_causes import Cause
 from pellucid.review.events import Action
+from pellucid.server.auth import Role
 
 Box = tuple[float, float, float, float]
 
@@ -42,7 +43,7 @@ class WorkspaceDocument:
     id: str
     pellucid: str
     views: list[ViewDocument]
-    role: Literal["reader", "reviewer", "owner"]
+    role: Role
 
 
 @dataclass(frozen=True)
