@@ -114,7 +114,7 @@ def geometry_properties(
     nearest image edge) in pixels, `share` of the image in percent, `aspect` (width / height),
     `overlap` (highest IoU with another of neighbour_rows, same table), `crowding` (how many
     others are in the image). Empty except for detection."""
-    item_table = evaluation.annotations if is_annotation else evaluation.predictions
+    item_table = evaluation.item_table(is_annotation)
     if item_table.box is None:
         return []
     item_images, images = item_table.image[item_rows], evaluation.images

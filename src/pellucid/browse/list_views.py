@@ -206,7 +206,7 @@ def sort_selection_rows(selection: TabSelection, selection_rows: Int64Array) -> 
 def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolArray:
     """Which rows (annotations in Extra, else predictions) belong to a selection."""
     evaluation, tab = selection.evaluation, selection.tab
-    item_table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    item_table = evaluation.item_table(selection.shows_annotations)
     mask = evaluation.images.split[item_table.image[candidate_rows]] == selection.split
     if selection.concept is not None:
         mask &= item_table.concept[candidate_rows] == selection.concept
@@ -238,7 +238,7 @@ def sort_by_size(selection: TabSelection, rows: Int64Array) -> Int64Array:
     """The largest boxes first; ties, and items without boxes, in the tab's order. rows: in that
     order."""
     evaluation = selection.evaluation
-    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    table = evaluation.item_table(selection.shows_annotations)
     if table.box is None:
         return rows
     sides = np.asarray(table.box[rows, 2:], np.float64)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import MalformedFileError
+from pellucid.core.sql_quoting import escape_glob, quote_string
 from pellucid.core.urls import is_remote
-from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.object_store import open_store
 
 
@@ -24,8 +24,7 @@ def query_parquet(location: str, sql: str, *, threads: int = 1) -> dict[str, Any
             connection.register_filesystem(store)
         path = escape_glob(location)  # glob characters are escaped for object stores too
         table_function = (
-            f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, "
-            "hive_partitioning = false)"
+            f"read_parquet({quote_string(path)}, file_row_number = true, hive_partitioning = false)"
         )
         try:
             result = connection.execute(sql.format(table=table_function)).fetchnumpy()

@@ -187,6 +187,10 @@ class Evaluation:
             ]
         )
 
+    def item_table(self, are_annotations: bool) -> Annotations | Predictions:
+        """The table that the rows of items refer to: of tab Extra the annotations."""
+        return self.annotations if are_annotations else self.predictions
+
     @property
     def matched_score(self) -> Float64Array:
         """Per annotation, the score of the prediction that matched it; -inf if none."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.core.duckdb_cursor import open_cursor, query_errors
+from pellucid.core.sql_quoting import escape_glob, quote_identifier
 
 IMAGE_COLUMNS = ("image", "img")
 """Preferred among several columns of images."""
@@ -27,7 +28,7 @@ def parquet_column_types(path: Path) -> dict[str, str]:
         with open_cursor() as connection:
             column_rows = connection.execute(
                 "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)",
-                [escape_pattern(path)],
+                [escape_glob(path)],
             ).fetchall()
     except query_errors():
         return {}
@@ -50,23 +51,14 @@ def load_parquet_image(table_path: Path, row_number: int) -> bytes:
     if not columns:
         raise FileNotFoundError(f"No images in {table_path}")
     query = (
-        f"SELECT {quote_column(columns[0])}.bytes FROM read_parquet(?, file_row_number = true, "
+        f"SELECT {quote_identifier(columns[0])}.bytes FROM read_parquet(?, file_row_number = true, "
         "hive_partitioning = false) WHERE file_row_number = ?"
     )
     try:
         with open_cursor() as connection:
-            record = connection.execute(query, [escape_pattern(table_path), row_number]).fetchone()
+            record = connection.execute(query, [escape_glob(table_path), row_number]).fetchone()
     except query_errors() as error:
         raise OSError(str(error)) from error
     if record is None or record[0] is None:
         raise FileNotFoundError(f"No image in row {row_number} of {table_path}")
     return bytes(record[0])
-
-
-def quote_column(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def escape_pattern(path: Path) -> str:
-    """The path without the meaning that `*`, `?` and `[` have in DuckDB's file names."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))

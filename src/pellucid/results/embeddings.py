@@ -13,8 +13,8 @@ import numpy as np
 from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import FileMissingError
 from pellucid.core.files import atomic_write
+from pellucid.core.sql_quoting import escape_glob
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
-from pellucid.formats.tabular.reader import escape_glob
 from pellucid.results.errors import InvalidEmbeddingsError
 from pellucid.storage.files import write_lock
 from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE

@@ -184,7 +184,7 @@ def clause_mask(
 def file_mask(selection: TabSelection, item_rows: Int64Array, text: str) -> BoolArray:
     """Mask of the items whose image has the text in its path, in any case."""
     evaluation = selection.evaluation
-    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    table = evaluation.item_table(selection.shows_annotations)
     return np.asarray(match_path(evaluation.images, text)[table.image[item_rows]])
 
 
@@ -301,9 +301,7 @@ def most_similar(
     )
     if reference_line[0] < 0 or split != selection.split:
         return item_rows[:0]
-    item_table: Any = (
-        evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    )
+    item_table: Any = evaluation.item_table(selection.shows_annotations)
     item_lines, _ = appearance.image_stats.find_lines(
         item_rows,
         np.asarray(item_table.image[item_rows], np.int64),
@@ -323,9 +321,7 @@ def most_like_text(
         expected = "text:WORDS, in a view with a text model (embeddings --model --text-model)"
         raise FilterError(f"text:{words}", expected)
     evaluation = selection.evaluation
-    item_table: Any = (
-        evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    )
+    item_table: Any = evaluation.item_table(selection.shows_annotations)
     appearance = context.appearance(selection.split)
     item_lines, _ = appearance.image_stats.find_lines(
         item_rows,

@@ -714,7 +714,7 @@ class Results:
 
     def _descriptors(self, selection: TabSelection, rows: Int64Array) -> Float64Array:
         evaluation = self.evaluation
-        table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+        table = evaluation.item_table(selection.shows_annotations)
         locations = [self.image_locator.location(image) for image in table.image[rows].tolist()]
         if table.box is None:
             return image_descriptors(locations, [None] * len(rows))

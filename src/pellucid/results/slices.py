@@ -127,7 +127,7 @@ def build_populations(
     evaluation: Evaluation, split: int, error: str, appearance: Appearance | None
 ) -> list[Population]:
     item_rows = candidate_rows(evaluation, split, error)
-    item_table = evaluation.annotations if error == "extra" else evaluation.predictions
+    item_table = evaluation.item_table(error == "extra")
     item_rows = sample_rows(item_rows, np.asarray(item_table.image[item_rows], np.int64))
     properties = item_properties(evaluation, item_rows, error == "extra", appearance)
     if error == "missing" and evaluation.kind != "classification":
@@ -198,7 +198,7 @@ def item_properties(
 ) -> list[Property]:
     """Properties of annotation or prediction rows: of their boxes and images, and from the user's
     metadata."""
-    item_table = evaluation.annotations if are_annotations else evaluation.predictions
+    item_table = evaluation.item_table(are_annotations)
     image_rows = np.asarray(item_table.image[item_rows], np.int64)
     properties = []
     if item_table.box is not None:

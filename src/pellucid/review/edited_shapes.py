@@ -58,7 +58,7 @@ def parse_shape(
 def parse_rings(
     evaluation: Evaluation, path: str, side: Side, item_row: int, rings: Shape
 ) -> EditedShape:
-    table = evaluation.annotations if side == "annotated" else evaluation.predictions
+    table = evaluation.item_table(side == "annotated")
     assert table.mask is not None
     height, width = (int(sides[item_row]) for sides in (table.mask.height, table.mask.width))
     if not rings or any(len(ring) < 6 or len(ring) % 2 for ring in rings):

@@ -178,7 +178,7 @@ def rank_duplicates(
 def find_item_rows(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem) -> list[int]:
     """Rows of the predictions or annotations with exactly this box and concept. Raises
     ItemNotFoundError."""
-    columns = evaluation.predictions if target.side == "predicted" else evaluation.annotations
+    columns = evaluation.item_table(target.side == "annotated")
     candidate_rows = (
         neighbours.predictions(target.image)
         if target.side == "predicted"

@@ -12,13 +12,13 @@ from pellucid.core.tables import NOT_RUN, Float64Array
 from pellucid.project import Version
 from pellucid.results.filtered_counts import filter_tab
 from pellucid.results.results import Results
+from pellucid.server.image_document import image_document
 from pellucid.server.schemas.gallery_schema import (
     ImageDocument,
     ImageObject,
     ImagesDocument,
     RankedImageDocument,
 )
-from pellucid.server.serializers import image_document
 
 DRAWN_OUTCOMES = ("matched", "missing")
 COUNTED_TABS: tuple[Tab, ...] = ("matched", "missing", "extra")

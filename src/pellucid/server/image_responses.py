@@ -9,7 +9,7 @@ from fastapi import Response
 from pellucid.images.crop_cache import CropCache
 from pellucid.images.crop_region import Region
 from pellucid.images.crops import UnreadableImageError
-from pellucid.server.serializers import VersionImages
+from pellucid.server.version_images import VersionImages
 
 IMMUTABLE_CACHE = "public, max-age=31536000, immutable"
 NO_STORE = "no-store"

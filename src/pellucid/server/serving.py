@@ -25,7 +25,8 @@ from pellucid.server.background import BackgroundServer, in_event_loop
 from pellucid.server.errors import InvalidTokensError, PortUnavailableError
 from pellucid.server.guarded_connections import GuardedProtocol
 from pellucid.server.monitoring import RequestMetrics
-from pellucid.server.serializers import figures_document, page_document
+from pellucid.server.page_document import page_document
+from pellucid.server.version_documents import figures_document
 
 DEFAULT_PORT = 7860
 

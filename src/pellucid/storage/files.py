@@ -21,7 +21,7 @@ import numpy as np
 from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
-from pellucid.formats.tabular.reader import escape_glob
+from pellucid.core.sql_quoting import escape_glob, quote_string
 from pellucid.storage.errors import ManifestError, RemoteChangeError, WorkspaceLockedError
 from pellucid.storage.manifest_checksums import (
     MANIFEST_CHECKSUM,
@@ -133,9 +133,9 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     try:
         with atomic_write(path, locked=True) as temp_path, open_cursor() as connection:
             connection.register("given", dict(columns))
-            target = str(temp_path).replace("'", "''")
             connection.execute(
-                f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT * FROM given) TO {quote_string(str(temp_path))} "
+                "(FORMAT parquet, COMPRESSION zstd)"
             )
             sync_to_disk(temp_path)
     except query_errors() as error:

@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import WriteError
 from pellucid.core.masks import Masks, create_masks
+from pellucid.core.sql_quoting import escape_glob, quote_string
 from pellucid.core.tables import (
     Annotations,
     Float64Array,
@@ -29,7 +30,6 @@ from pellucid.evaluation.indexes import PredictionsByImage, RowIndex
 from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.thresholds import Threshold, ThresholdSource
 from pellucid.evaluation.unmatched import UnmatchedIndex
-from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.files import find_mirror, load_table, write_table
 from pellucid.storage.mapped_columns import load_mapped, write_mapped
 from pellucid.storage.table_checksums import verify_tables
@@ -87,7 +87,7 @@ def load_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> S
     if mirror := find_mirror(path):
         mirror.fetch(path)
     parquet_source = (
-        f"read_parquet('{escape_glob(path).replace(chr(39), chr(39) * 2)}', file_row_number = "
+        f"read_parquet({quote_string(escape_glob(path))}, file_row_number = "
         "true, hive_partitioning = false)"
     )
     try:

@@ -20,6 +20,7 @@ from pellucid import _native
 from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.masks import Masks, concat_masks
+from pellucid.core.sql_quoting import escape_glob, quote_string
 from pellucid.formats.dataset import (
     ImageKeyKind,
     ParsedPredictions,
@@ -37,7 +38,6 @@ from pellucid.formats.readers.coco_categories import (
 )
 from pellucid.formats.readers.coco_keypoints import parse_keypoint_results
 from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, parse_masked_results
-from pellucid.formats.tabular.reader import escape_glob, quote_string
 
 NAME = "coco-results"
 

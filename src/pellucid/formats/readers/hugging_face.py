@@ -15,6 +15,7 @@ import msgspec
 
 from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError
+from pellucid.core.sql_quoting import escape_glob, quote_identifier
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.errors import InvalidRecordError
@@ -31,8 +32,7 @@ from pellucid.formats.readers.hugging_face_records import (
     image_size,
     name_classes,
 )
-from pellucid.formats.tabular.reader import escape_glob
-from pellucid.images.parquet_images import find_image_columns, parquet_column_types, quote_column
+from pellucid.images.parquet_images import find_image_columns, parquet_column_types
 
 BATCH_ROWS = 5_000
 
@@ -148,7 +148,9 @@ def table_rows(
     table_file: Path, image_column: str, columns: Sequence[str]
 ) -> Iterator[tuple[str, Fields]]:
     """Of each row the path of its image, if stated, and the columns."""
-    select_list = ", ".join([f"{quote_column(image_column)}.path", *map(quote_column, columns)])
+    select_list = ", ".join(
+        [f"{quote_identifier(image_column)}.path", *map(quote_identifier, columns)]
+    )
     try:
         with open_cursor() as connection:
             result = connection.execute(

@@ -12,7 +12,9 @@ import numpy as np
 
 from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError
+from pellucid.core.sql_quoting import escape_glob, quote_identifier, quote_string
 from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
+from pellucid.formats.dataset import encode_texts
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
 from pellucid.formats.tabular.column_names import INDEX_COLUMN_PATTERN, normalize_column_name
@@ -333,17 +335,6 @@ SMALL_TABLE_CELLS = 100_000
 """Cells of a table whose texts are kept in memory."""
 
 
-def encode_texts(texts: Sequence[str]) -> tuple[list[str], Int32Array]:
-    """The distinct texts in order of appearance, and each text's index among them."""
-    codes: dict[str, int] = {}
-    encoded = [codes.setdefault(text, len(codes)) for text in texts]
-    return list(codes), np.array(encoded, np.int32)
-
-
-def quote_identifier(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
 def open_table(path: Path, row_limit: int | None = None) -> TableReader:
     """Open a CSV (any usual delimiter) or Parquet file, detected by content. row_limit: rows to
     read, to recognise a table."""
@@ -439,15 +430,6 @@ def remove_empty_end(connection: Any, column_names: Sequence[str]) -> None:
         "DELETE FROM cells WHERE rowid > "
         f"(SELECT coalesce(max(rowid), -1) FROM cells WHERE {stated_sql})"
     )
-
-
-def quote_string(string: str) -> str:
-    return "'" + string.replace("'", "''") + "'"
-
-
-def escape_glob(path: Path | str) -> str:
-    """Escape `*`, `?` and `[`, which DuckDB would expand as patterns."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
 
 
 def is_parquet(path: Path) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.sql_quoting import quote_string
 from pellucid.core.tables import SPLITS, Annotations, string_column
 from pellucid.formats.errors import ExportError
 from pellucid.formats.tabular.concept_cells import MISSING_CONCEPTS
 from pellucid.formats.tabular.formula_cells import neutralize_formulas
-from pellucid.formats.tabular.reader import quote_string
 from pellucid.formats.writers.export_data import ExportData
 from pellucid.formats.writers.new_files import new_file
 

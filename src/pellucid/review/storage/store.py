@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pellucid.core.sql_quoting import quote_identifier
 from pellucid.review.errors import ReviewStoreUnavailableError
 from pellucid.review.events import LABEL_VALUES, Box, Decision, Label
 from pellucid.review.storage.connection import Database, DatabaseConnection
@@ -98,7 +99,7 @@ class DecisionStore:
         if not self.exists:
             return []
         query = (
-            f"SELECT {', '.join(quote_identifiers(DECISION_COLUMNS))} FROM pellucid_decisions "
+            f"SELECT {', '.join(map(quote_identifier, DECISION_COLUMNS))} FROM pellucid_decisions "
             "WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
         )
         return self._run_transaction(
@@ -131,9 +132,9 @@ class DecisionStore:
             ):
                 return None
             placeholders = ", ".join("?" * len(INSERT_COLUMNS))
+            columns = ", ".join(map(quote_identifier, INSERT_COLUMNS))
             statement = (
-                f"INSERT INTO pellucid_decisions ({', '.join(quote_identifiers(INSERT_COLUMNS))}) "
-                f"VALUES ({placeholders}) RETURNING id"
+                f"INSERT INTO pellucid_decisions ({columns}) VALUES ({placeholders}) RETURNING id"
             )
             return [
                 int(
@@ -315,10 +316,6 @@ UPSERT_LEASE = (
     "ON CONFLICT (workspace, view, item) DO UPDATE SET session = excluded.session, who = "
     "excluded.who, until = excluded.until"
 )
-
-
-def quote_identifiers(identifiers: Iterable[str]) -> list[str]:
-    return [f'"{identifier}"' for identifier in identifiers]
 
 
 def decision_params(decision: Decision) -> tuple[Any, ...]:

@@ -135,9 +135,7 @@ def comparison_document(
             (filter_clause, *only),
         )
         assert rows is not None
-        item_columns = (
-            loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
-        )
+        item_columns = loaded.evaluation.item_table(tab == "extra")
         concept_counts = np.bincount(
             item_columns.concept[rows], minlength=len(loaded.evaluation.concepts)
         ).tolist()

@@ -24,7 +24,7 @@ from pellucid.server.schemas.duplicates_schema import (
     PairDocument,
     PicturedImage,
 )
-from pellucid.server.serializers import VersionImages
+from pellucid.server.version_images import VersionImages
 
 router = APIRouter()
 

@@ -44,7 +44,7 @@ from pellucid.server.schemas.analysis_schema import (
     MovesDocument,
     ObjectivesDocument,
 )
-from pellucid.server.serializers import encode_histogram
+from pellucid.server.version_documents import encode_histogram
 
 router = APIRouter()
 

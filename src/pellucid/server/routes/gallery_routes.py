@@ -35,9 +35,11 @@ from pellucid.server.dependencies import (
     json_response,
     validate_concept,
 )
+from pellucid.server.image_document import image_document, with_drawn_boxes
 from pellucid.server.image_list import images_document
 from pellucid.server.image_responses import image_response
 from pellucid.server.overlay import PredictionOverlay
+from pellucid.server.page_document import page_document
 from pellucid.server.schemas.gallery_schema import (
     FiguresDocument,
     HistogramDocument,
@@ -49,15 +51,8 @@ from pellucid.server.schemas.gallery_schema import (
     ViewDocument,
     WorkspaceDocument,
 )
-from pellucid.server.serializers import (
-    VersionImages,
-    figures_document,
-    histogram_document,
-    image_document,
-    page_document,
-    version_document,
-    with_drawn_boxes,
-)
+from pellucid.server.version_documents import figures_document, histogram_document, version_document
+from pellucid.server.version_images import VersionImages
 from pellucid.storage.manifests import VersionManifest
 
 router = APIRouter()

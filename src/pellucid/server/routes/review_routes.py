@@ -37,6 +37,7 @@ from pellucid.server.dependencies import (
     json_response,
     validate_concept,
 )
+from pellucid.server.page_document import page_item
 from pellucid.server.schemas.gallery_schema import PageItem
 from pellucid.server.schemas.review_schema import (
     BoxRequest,
@@ -57,7 +58,7 @@ from pellucid.server.schemas.review_schema import (
     SessionRequest,
     UndoRequest,
 )
-from pellucid.server.serializers import VersionImages, item_frame, page_item
+from pellucid.server.version_images import VersionImages, item_frame
 
 LEASE_SECONDS = 90.0
 """Seconds until a lease on an item expires; the open page renews it every few seconds."""

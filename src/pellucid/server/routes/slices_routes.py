@@ -26,7 +26,7 @@ from pellucid.server.schemas.analysis_schema import (
     SliceDocument,
     SlicesDocument,
 )
-from pellucid.server.serializers import VersionImages, item_frame
+from pellucid.server.version_images import VersionImages, item_frame
 
 MAX_MAP_POINTS = 2_000
 """Maximum number of points on a map."""
