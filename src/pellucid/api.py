@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pellucid.browse.selection import Tab
 from pellucid.core.errors import PellucidError
@@ -16,6 +16,7 @@ from pellucid.formats.source_errors import options_of_predictions
 from pellucid.ingest import coco_eval as straight
 from pellucid.ingest.errors import SwappedSourcesError
 from pellucid.project import Version, View, Workspace
+from pellucid.project.running_server import RunningServer
 from pellucid.storage.errors import InvalidNameError
 from pellucid.storage.names import validate_name
 
@@ -44,17 +45,35 @@ def show(
     separator: str | None = None,
     prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
     annotation_boxes: str | None = None,
-    **forced: Any,
-) -> Any:
+    boxes: str | None = None,
+    image_ids: str | None = None,
+    category_ids: str | None = None,
+    scores: str | None = None,
+    geometry: str | None = None,
+    rename: Mapping[str, str] | None = None,
+    concepts: Sequence[str] | None = None,
+    ignore_concepts: Sequence[str] | None = None,
+    no_scores: bool = False,
+) -> RunningServer | None:
     """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is
     saved. In a notebook, or wherever an event loop runs, it is shown in the background, and a
     server with `url` and `stop()` is returned.
 
-    source, predictions, images, split, kind, first_pixel, columns, separator: as in `View.add` and
-    `Version.add_predictions`; prediction_columns: columns of the predictions; annotation_boxes:
-    box format of the annotations (`boxes` of `View.add`); forced: interpretations of the
-    predictions (`boxes`, `image_ids`, `category_ids`, `scores`,
-    `no_scores`) and their concepts (`rename`, `concepts`, `ignore_concepts`).
+    Args:
+        source: annotations, as in `Workspace.add`, like images, split, kind, first_pixel, columns
+            and separator.
+        predictions: as in `Version.add_predictions`, like boxes, image_ids, category_ids, scores,
+            geometry, rename, concepts, ignore_concepts and no_scores.
+        iou: minimum IoU of a match.
+        host: the address that the server listens on.
+        port: None for the first free one from 7860 on.
+        browser: whether to open the gallery in the browser.
+        prediction_columns: columns of the predictions by role (`columns` of
+            `Version.add_predictions`).
+        annotation_boxes: box format of the annotations (`boxes` of `Workspace.add`).
+
+    Raises:
+        PellucidError: one of the two cannot be read or interpreted.
     """
     folder = tempfile.TemporaryDirectory(prefix="pellucid-")
     server = None
@@ -64,17 +83,28 @@ def show(
             workspace,
             source,
             predictions,
-            images,
-            split,
-            kind,
             iou,
-            None,
-            first_pixel,
-            columns,
-            separator,
-            prediction_columns,
-            annotation_boxes,
-            **forced,
+            {
+                "images": images,
+                "split": split,
+                "kind": kind,
+                "first_pixel": first_pixel,
+                "boxes": annotation_boxes,
+                "columns": columns,
+                "separator": separator,
+            },
+            {
+                "boxes": boxes,
+                "image_ids": image_ids,
+                "category_ids": category_ids,
+                "scores": scores,
+                "geometry": geometry,
+                "columns": prediction_columns,
+                "rename": rename,
+                "concepts": concepts,
+                "ignore_concepts": ignore_concepts,
+                "no_scores": no_scores,
+            },
         )
         for note in notes:
             print(f"{note.severity}: {note.message}")
@@ -106,45 +136,57 @@ def coco_figures(
     )[0]
 
 
+class AddOptions(TypedDict, total=False):
+    """Options of `Workspace.add`."""
+
+    images: str | Path | None
+    split: Split | None
+    kind: Kind | None
+    format: str | None
+    first_pixel: int | None
+    boxes: str | None
+    columns: Mapping[str, str | Sequence[str]] | None
+    separator: str | None
+
+
+class PredictionOptions(TypedDict, total=False):
+    """Options of `Version.add_predictions`."""
+
+    boxes: str | None
+    image_ids: str | None
+    category_ids: str | None
+    scores: str | None
+    geometry: str | None
+    columns: Mapping[str, str | Sequence[str]] | None
+    rename: Mapping[str, str] | None
+    concepts: Sequence[str] | None
+    ignore_concepts: Sequence[str] | None
+    no_scores: bool
+
+
 def import_sources(
     workspace: Workspace,
     source: Any,
     predictions: Any,
-    images: str | Path | None,
-    split: Split | None,
-    kind: Kind | None,
     iou: float,
-    annotation_format: str | None = None,
-    first_pixel: int | None = None,
-    columns: Mapping[str, str | Sequence[str]] | None = None,
-    separator: str | None = None,
-    prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
-    annotation_boxes: str | None = None,
-    **forced: Any,
+    adding: AddOptions,
+    predicting: PredictionOptions,
 ) -> tuple[View, list[Note]]:
-    """Create a view and a version from two sources; returns the view and the notes of the
-    import. Raises SwappedSourcesError if the first holds predictions and the second does not."""
+    """Create a view and a version from two sources; returns the view and the notes of the import.
+
+    Raises:
+        SwappedSourcesError: the first source holds predictions, and the second does not.
+    """
     try:
-        return add_both(
-            workspace,
-            (source, predictions),
-            (
-                images,
-                split,
-                kind,
-                annotation_format,
-                first_pixel,
-                annotation_boxes,
-                columns,
-                separator,
-            ),
-            iou,
-            {"columns": prediction_columns, **forced},
-        )
+        view, notes = workspace.add(default_name(source, "gallery"), source, **adding)
+        version = view.version_or_draft(default_name(predictions, "predictions"), iou)
+        with options_of_predictions():
+            notes = [*notes, *version.add_predictions(predictions, **predicting)]
     except PellucidError as error:
         if are_swapped(source, predictions):
             raise SwappedSourcesError(source, predictions) from error
         raise
+    return view, notes
 
 
 def are_swapped(source: Any, predictions: Any) -> bool:
@@ -154,27 +196,6 @@ def are_swapped(source: Any, predictions: Any) -> bool:
         and contains_predictions(source)
         and not contains_predictions(predictions)
     )
-
-
-def add_both(
-    workspace: Workspace,
-    sources: tuple[Any, Any],
-    adding: tuple[Any, ...],
-    iou: float,
-    predicting: Mapping[str, Any],
-) -> tuple[View, list[Note]]:
-    """Add the annotations and the predictions. adding, predicting: options as of `Workspace.add`
-    and `Version.add_predictions`."""
-    source, predictions = sources
-    view, notes = workspace.add(
-        default_name(source, "gallery"),
-        source,
-        *adding,
-    )
-    version = view.version_or_draft(default_name(predictions, "predictions"), iou)
-    with options_of_predictions():
-        prediction_notes = version.add_predictions(predictions, **predicting)
-    return view, [*notes, *prediction_notes]
 
 
 def default_name(source: Any, fallback: str) -> str:

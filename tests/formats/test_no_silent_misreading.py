@@ -10,7 +10,8 @@ import pellucid
 import toys
 from formats.test_every_format import facts, read_text
 from pellucid.core.errors import PellucidError
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 from pellucid.formats.annotation_sources import parse_annotations
 
 

@@ -27,10 +27,7 @@ from pellucid.export.datasets import export_view
 from pellucid.formats.annotation_sources import parse_annotations
 from pellucid.formats.prediction_sources import read_predictions
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.registry import (
-    PREDICTION_WRITERS,
-    WRITERS,
-)
+from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS
 from pellucid.formats.writers.export_data import ExportData
 
 CONCEPTS = ["dent", "rust & dust", "it's"]
@@ -327,7 +324,8 @@ def test_labelme_holds_masks(tmp_path):
 def test_gallery_and_thresholds(version, tmp_path):
     import duckdb
 
-    from pellucid.export.datasets import ExportOptions, export_view
+    from pellucid.export.datasets import export_view
+    from pellucid.export.export_options import ExportOptions
 
     export_view(
         version.view, "gallery", "csv", tmp_path / "g.csv", version, ExportOptions(tab="all")

@@ -10,7 +10,8 @@ from shapely.geometry import Polygon
 import pellucid
 import toys
 from pellucid.browse.query import ListQuery
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 
 WIDTH, HEIGHT = 200, 120
 CONCEPTS = ("plane", "ship")

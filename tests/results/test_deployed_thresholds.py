@@ -14,7 +14,8 @@ from google.protobuf import text_format
 
 import pellucid
 from pellucid.core.errors import InvalidChoiceError
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 
 CONCEPTS = ["cat", "dog's", "Eule"]
 

@@ -6,7 +6,8 @@ import pytest
 import pellucid
 from pellucid.browse.query import ListQuery
 from pellucid.core.errors import PellucidError
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 from pellucid.review.resolve import Edit
 from references import keypoints as posed_reference
 from references import masks as reference

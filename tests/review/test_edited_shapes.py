@@ -8,7 +8,8 @@ from pycocotools import mask as coco_mask
 
 import pellucid
 from pellucid.core.outlines import parse_keypoints
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 from pellucid.review.errors import InvalidDecisionError
 from pellucid.review.resolve import Edit
 from references import keypoints as posed_reference

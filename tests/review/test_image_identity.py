@@ -4,7 +4,8 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 from pellucid.review.errors import InvalidDecisionError
 from pellucid.review.resolve import Edit
 

@@ -9,7 +9,8 @@ import pytest
 import pellucid
 import toys
 from pellucid.core.errors import UnknownConceptError
-from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.export.datasets import export_view
+from pellucid.export.export_options import ExportOptions
 from pellucid.formats.registry import WRITERS
 from pellucid.project.reviews import ItemRef
 from pellucid.review.errors import (

@@ -19,13 +19,7 @@ from pellucid.analysis.false_positive_pairs import (
     left_out_rows,
 )
 from pellucid.analysis.shared_index import SharedIndex, build_shared_index, invert_shared_index
-from pellucid.core.tables import (
-    EXHAUSTIVE,
-    BoolArray,
-    Float64Array,
-    Int32Array,
-    Int64Array,
-)
+from pellucid.core.tables import EXHAUSTIVE, BoolArray, Float64Array, Int32Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import NOT_HIGHEST
 

@@ -6,10 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.analysis.shared_index import SharedIndex
-from pellucid.core.tables import (
-    Float64Array,
-    Int64Array,
-)
+from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import WRONG
 from pellucid.evaluation.similarity import pairwise_similarity

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.core.tables import (
-    NOT_RUN,
-    Int64Array,
-)
+from pellucid.core.tables import NOT_RUN, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 
 

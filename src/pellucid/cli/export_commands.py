@@ -129,8 +129,8 @@ def export_command(
     decision. report: a summary of the review.
     """
     import pellucid
-    from pellucid.export.datasets import EVALUATED_TARGETS, ExportOptions
     from pellucid.export.datasets import export_view as write_export
+    from pellucid.export.export_options import EVALUATED_TARGETS, ExportOptions
 
     opened_view = pellucid.open(workspace).view(view)
     selected_version = opened_view.version(version_name) if version_name else None

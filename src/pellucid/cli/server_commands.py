@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -169,27 +169,28 @@ def open_command(
     from pathlib import Path
 
     import pellucid
-    from pellucid.api import import_sources
+    from pellucid.api import PredictionOptions, import_sources
 
     with tempfile.TemporaryDirectory(prefix="pellucid-") as temporary_folder:
         workspace = pellucid.open(Path(temporary_folder) / "workspace")
+        selection = selection_parameters(renamed, map_file, concepts, ignore_concepts)
         with spinner(f"Reading {source} and {predictions}"):
             _, notes = import_sources(
                 workspace,
                 source,
                 predictions,
-                images,
-                split,
-                kind,
                 iou,
-                format_name,
-                first_pixel,
-                columns,
-                separator,
-                prediction_columns,
-                annotation_boxes,
-                **selection_parameters(renamed, map_file, concepts, ignore_concepts),
-                **overrides,
+                {
+                    "images": images,
+                    "split": split,
+                    "kind": kind,
+                    "format": format_name,
+                    "first_pixel": first_pixel,
+                    "boxes": annotation_boxes,
+                    "columns": columns,
+                    "separator": separator,
+                },
+                cast(PredictionOptions, {"columns": prediction_columns, **selection, **overrides}),
             )
         print_notes(notes)
         workspace.serve(host, port, not no_browser, print_address)

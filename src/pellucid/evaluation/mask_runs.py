@@ -13,13 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid import _native
-from pellucid.core.masks import (
-    Masks,
-    concat_masks,
-    create_masks,
-    decode_counts,
-    encode_counts,
-)
+from pellucid.core.masks import Masks, concat_masks, create_masks, decode_counts, encode_counts
 from pellucid.core.tables import BoolArray, Float64Array, Int32Array, Int64Array
 
 SUBPIXELS = 5

@@ -13,12 +13,7 @@ from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import Kind, string_column
 from pellucid.export.filter_modules import FILTER_LIBRARIES, filter_module
 from pellucid.export.onnx_filter import build_filter_graph, write_triton_repository
-from pellucid.formats.writers.new_files import (
-    new_file,
-    new_folder,
-    write_new_json,
-    write_new_text,
-)
+from pellucid.formats.writers.new_files import new_file, new_folder, write_new_json, write_new_text
 from pellucid.formats.writers.table_writer import write_columns
 
 THRESHOLD_FORMATS = ("json", "csv", "parquet", *FILTER_LIBRARIES, "onnx", "triton")

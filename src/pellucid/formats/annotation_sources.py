@@ -22,10 +22,7 @@ from pellucid.formats.errors import (
 )
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, probe_source
-from pellucid.formats.readers import (
-    coco,
-    hugging_face_memory,
-)
+from pellucid.formats.readers import coco, hugging_face_memory
 from pellucid.formats.registry import (
     ANNOTATION_FORMATS,
     NO_OPTIONS,

@@ -14,13 +14,7 @@ import numpy as np
 from pellucid.core.errors import format_count
 from pellucid.core.masks import Shape, create_masks, encode_counts
 from pellucid.core.outlines import parse_keypoints, parse_outlines
-from pellucid.core.tables import (
-    NO_SCORE,
-    UNANNOTATED,
-    Float64Array,
-    StringArray,
-    string_column,
-)
+from pellucid.core.tables import NO_SCORE, UNANNOTATED, Float64Array, StringArray, string_column
 from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
 from pellucid.formats.errors import AmbiguousSeparatorError

@@ -17,15 +17,10 @@ from pellucid.core.tables import (
     StringArray,
     string_column,
 )
-from pellucid.formats.dataset import (
-    ParsedAnnotations,
-    ParsedPredictions,
-)
+from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
 from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_sizes
-from pellucid.ingest.errors import (
-    ImageSizeRequiredError,
-)
+from pellucid.ingest.errors import ImageSizeRequiredError
 
 LARGEST_FRACTION = 1.5
 """Shapes in fractions may reach over the edges of their image."""

@@ -7,7 +7,7 @@ import numpy as np
 from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Int64Array
 from pellucid.formats.dataset import ParsedPredictions
-from pellucid.ingest.box_inference import mean_ious
+from pellucid.ingest.box_format_shares import mean_ious
 from pellucid.ingest.errors import UnconvertedShapesError
 
 SAMPLED_SHAPES = 200

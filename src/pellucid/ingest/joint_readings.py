@@ -14,8 +14,8 @@ from pellucid.ingest.box_agreement import (
     BoxAgreement,
     most_confident_rows,
 )
+from pellucid.ingest.box_format_shares import box_format_shares, convert_boxes, default_box_format
 from pellucid.ingest.box_formats import BoxFormat
-from pellucid.ingest.box_inference import box_format_shares, convert_boxes, default_box_format
 from pellucid.ingest.compared_sizes import with_compared_sizes
 from pellucid.ingest.errors import OtherReadingError
 from pellucid.ingest.references import Interpretation

@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.core.errors import format_count
-from pellucid.core.tables import (
-    Float64Array,
-    Images,
-    Predictions,
-)
-from pellucid.formats.dataset import (
-    CHECK_CHUNK_ROWS,
-    Note,
-    ParsedPredictions,
-)
+from pellucid.core.tables import Float64Array, Images, Predictions
+from pellucid.formats.dataset import CHECK_CHUNK_ROWS, Note, ParsedPredictions
 
 MIN_SCORE_FLOOR, MIN_CAPPED_IMAGES = 0.01, 3
 

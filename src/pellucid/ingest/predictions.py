@@ -25,11 +25,7 @@ from pellucid.core.tables import (
     Predictions,
 )
 from pellucid.evaluation.coco_metrics import prediction_areas
-from pellucid.formats.dataset import (
-    Inference,
-    Note,
-    ParsedPredictions,
-)
+from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.formats.errors import DuplicateScoreError
 from pellucid.ingest.box_scaling import scale_prediction_boxes
 from pellucid.ingest.class_order import class_order_notes, reject_other_images

@@ -23,11 +23,7 @@ from pellucid.ingest.annotations import (
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import ADDED_SAMPLE_SIZE, sample_files, size_notes
 from pellucid.ingest.concept_names import concept_name_notes
-from pellucid.ingest.concept_selection import (
-    ConceptSelection,
-    rename_concepts,
-    select_annotations,
-)
+from pellucid.ingest.concept_selection import ConceptSelection, rename_concepts, select_annotations
 from pellucid.ingest.exif import rotate_stored_annotations
 from pellucid.ingest.image_names import use_names_on_disk
 from pellucid.ingest.prediction_notes import outside_image_notes

@@ -11,13 +11,7 @@ import numpy as np
 from pellucid._version import __version__
 from pellucid.core.errors import WriteError
 from pellucid.core.outlines import parse_outline
-from pellucid.core.tables import (
-    NOT_RUN,
-    Annotations,
-    Images,
-    Int8Array,
-    empty_prediction_table,
-)
+from pellucid.core.tables import NOT_RUN, Annotations, Images, Int8Array, empty_prediction_table
 from pellucid.evaluation.counts import precompute
 from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.results.results import Results

@@ -34,11 +34,7 @@ from pellucid.ingest.annotations import (
     without_picture_notes,
 )
 from pellucid.ingest.checks import duplicate_image_notes
-from pellucid.ingest.concept_selection import (
-    NO_SELECTION,
-    ConceptSelection,
-    create_selection,
-)
+from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, create_selection
 from pellucid.ingest.prepared_annotations import (
     AddOptions,
     PreparedAnnotations,

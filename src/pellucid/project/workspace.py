@@ -20,6 +20,7 @@ from pellucid.formats.errors import KindConflictError
 from pellucid.formats.probe import create_read_options
 from pellucid.ingest.concept_selection import create_selection
 from pellucid.project.errors import ViewExistsError, ViewNotFoundError
+from pellucid.project.running_server import RunningServer
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.view import View
 from pellucid.review.errors import UnknownWorkspaceIdError
@@ -160,16 +161,16 @@ class Workspace:
             view = self.view(name, kind)
             return view, view.add(
                 source,
-                images,
-                split,
-                format,
-                first_pixel,
-                boxes,
-                columns,
-                separator,
-                rename,
-                concepts,
-                ignore_concepts,
+                images=images,
+                split=split,
+                format=format,
+                first_pixel=first_pixel,
+                boxes=boxes,
+                columns=columns,
+                separator=separator,
+                rename=rename,
+                concepts=concepts,
+                ignore_concepts=ignore_concepts,
             )
         image_folder = None if images is None else str(images)
         options = create_read_options(
@@ -255,7 +256,7 @@ class Workspace:
         browser: bool = True,
         ready: Callable[[str, str], None] | None = None,
         **access: Any,
-    ) -> Any:
+    ) -> RunningServer | None:
         """Serve the gallery until interrupted. In a notebook, or wherever an event loop runs, serve
         in the background and return a server with `url` and `stop()`.
 
@@ -265,7 +266,9 @@ class Workspace:
         """
         # By name, as the server builds on this package.
         serving = import_module("pellucid.server.serving")
-        return serving.serve(self, host, port, browser, ready, serving.AccessOptions(**access))
+        options = serving.AccessOptions(**access)
+        server: RunningServer | None = serving.serve(self, host, port, browser, ready, options)
+        return server
 
 
 def is_unrelated_file(file: Path) -> bool:

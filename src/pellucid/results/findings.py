@@ -22,15 +22,7 @@ from pellucid.browse.query import ListQuery
 from pellucid.browse.selection import Tab
 from pellucid.core.display import Displayed
 from pellucid.core.errors import summarize_names
-from pellucid.core.tables import (
-    NOT_RUN,
-    SPLITS,
-    BoolArray,
-    Float64Array,
-    Images,
-    Int64Array,
-    Split,
-)
+from pellucid.core.tables import NOT_RUN, SPLITS, BoolArray, Float64Array, Images, Int64Array, Split
 from pellucid.evaluation.evaluation import TRAINING, VALIDATION, Evaluation
 from pellucid.evaluation.thresholds import apply_user_threshold
 from pellucid.formats.dataset import Note

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pellucid.analysis.slice_features import (
-    Condition,
-    Property,
-    file_properties,
-    parse_numbers,
-)
+from pellucid.analysis.slice_features import Condition, Property, file_properties, parse_numbers
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import BoolArray, Images
 from pellucid.results.errors import FilterError, UnknownColumnError

@@ -16,12 +16,7 @@ import numpy as np
 from pellucid.analysis.tide import TideReport, tide_report
 from pellucid.browse.image_ranking import ImageOrder, ImageRanking, rank_images
 from pellucid.browse.label_errors import LabelErrorScores, label_error_scores, sort_by_label_error
-from pellucid.browse.list_views import (
-    ListView,
-    sort_by_margin,
-    sort_by_size,
-    sort_selection_rows,
-)
+from pellucid.browse.list_views import ListView, sort_by_margin, sort_by_size, sort_selection_rows
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.browse.similarity_order import nearest_neighbour_order

@@ -26,11 +26,7 @@ from pellucid.core.tables import (
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.geometry import corners_of_shapes
 from pellucid.evaluation.mask_runs import measure_masks
-from pellucid.evaluation.object_keypoints import (
-    POINT_NUMBERS,
-    build_column,
-    mark_unlabelled,
-)
+from pellucid.evaluation.object_keypoints import POINT_NUMBERS, build_column, mark_unlabelled
 from pellucid.evaluation.oriented_boxes import corner_areas
 from pellucid.review.events import Box, Decision, Label, LabelValue, effective_decisions
 

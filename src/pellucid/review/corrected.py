@@ -11,11 +11,7 @@ import numpy as np
 from pellucid.core.outlines import parse_keypoints, parse_outlines
 from pellucid.core.tables import Annotations, Images, Int8Array, Int64Array, Kind
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.geometry import (
-    complete_corners,
-    corners_of_shapes,
-    masks_of_annotations,
-)
+from pellucid.evaluation.geometry import complete_corners, corners_of_shapes, masks_of_annotations
 from pellucid.evaluation.incremental import rematch, replace_annotations
 from pellucid.evaluation.object_keypoints import build_column, mark_unlabelled
 from pellucid.review.apply import CorrectedAnnotations, apply_decisions

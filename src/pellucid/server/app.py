@@ -17,12 +17,7 @@ from pellucid._version import __version__
 from pellucid.core.errors import PellucidError
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Workspace
-from pellucid.server.auth import (
-    AuthPolicy,
-    authenticate,
-    presents_token,
-    redirect_with_cookie,
-)
+from pellucid.server.auth import AuthPolicy, authenticate, presents_token, redirect_with_cookie
 from pellucid.server.dependencies import json_response
 from pellucid.server.failed_attempts import FailedAttempts
 from pellucid.server.monitoring import RequestMetrics

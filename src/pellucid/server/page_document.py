@@ -12,11 +12,7 @@ from pellucid.review.coverage import NEW
 from pellucid.review.events import DecisionLog
 from pellucid.server.overlay import PredictionOverlay
 from pellucid.server.partners import annotation_partner, prediction_partner
-from pellucid.server.schemas.gallery_schema import (
-    PageDocument,
-    PageItem,
-    ReviewDocument,
-)
+from pellucid.server.schemas.gallery_schema import PageDocument, PageItem, ReviewDocument
 from pellucid.server.version_images import VersionImages, item_frame
 from pellucid.storage.mapped_columns import release_pages
 from pellucid.storage.remote_columns import prefetch

@@ -17,9 +17,7 @@ from pellucid.evaluation.evaluation import STATE_NAMES, Evaluation
 from pellucid.evaluation.mask_outlines import shape_path
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.results.results import Results
-from pellucid.server.schemas.gallery_schema import (
-    Partner,
-)
+from pellucid.server.schemas.gallery_schema import Partner
 
 
 def prediction_partner(

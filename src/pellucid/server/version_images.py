@@ -11,9 +11,7 @@ from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_size
 from pellucid.project import Version
 from pellucid.results.results import Results
-from pellucid.server.schemas.gallery_schema import (
-    Box,
-)
+from pellucid.server.schemas.gallery_schema import Box
 
 
 class VersionImages:

@@ -31,11 +31,7 @@ from pellucid.formats.dataset import (
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
-from pellucid.formats.readers.coco_categories import (
-    CocoId,
-    interpretation_of,
-    require_category,
-)
+from pellucid.formats.readers.coco_categories import CocoId, interpretation_of, require_category
 from pellucid.formats.readers.coco_keypoints import parse_keypoint_results
 from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, parse_masked_results
 

@@ -11,11 +11,7 @@ import msgspec
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
-from pellucid.formats.dataset import (
-    ParsedAnnotations,
-    ParsedPredictions,
-    parse_split,
-)
+from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions, parse_split
 from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError
 from pellucid.formats.parsing import (
     expect_list,

@@ -14,12 +14,7 @@ import msgspec
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
-from pellucid.formats.dataset import (
-    Note,
-    ParsedAnnotations,
-    ParsedPredictions,
-    find_split,
-)
+from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions, find_split
 from pellucid.formats.errors import AmbiguousFieldError, EmptyPredictionsError, InvalidRecordError
 from pellucid.formats.parsing import parse_json, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder

@@ -18,23 +18,10 @@ import numpy as np
 from pellucid.core.errors import FileMissingError, MalformedFileError, format_count, summarize_names
 from pellucid.core.outlines import polygon_area
 from pellucid.core.tables import SPLITS, Annotations, string_column
-from pellucid.formats.dataset import (
-    Note,
-    ParsedAnnotations,
-    Severity,
-    check_boxes,
-    create_images,
-)
-from pellucid.formats.errors import (
-    InvalidRecordError,
-    LabelFilesMissingError,
-)
+from pellucid.formats.dataset import Note, ParsedAnnotations, Severity, check_boxes, create_images
+from pellucid.formats.errors import InvalidRecordError, LabelFilesMissingError
 from pellucid.formats.image_files import list_image_files
-from pellucid.formats.probe import (
-    AnnotationFormat,
-    Probe,
-    ReadOptions,
-)
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.dota import is_dota_line
 from pellucid.formats.readers.yolo_label_files import (
     candidate_label_files,

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
-from pellucid.formats.errors import (
-    InvalidRecordError,
-    UnlistedConceptError,
-)
+from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError
 from pellucid.formats.parsing import is_number
 
 

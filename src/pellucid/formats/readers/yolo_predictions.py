@@ -21,9 +21,7 @@ from pellucid.formats.dataset import (
     encode_texts,
     validate_predictions,
 )
-from pellucid.formats.errors import (
-    InvalidRecordError,
-)
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import is_number
 from pellucid.formats.probe import (
     MAX_SAMPLED_FILES,
@@ -32,10 +30,7 @@ from pellucid.formats.probe import (
     Probe,
     ReadOptions,
 )
-from pellucid.formats.readers.yolo_label_lines import (
-    number_count_error,
-    parse_label_lines,
-)
+from pellucid.formats.readers.yolo_label_lines import number_count_error, parse_label_lines
 from pellucid.formats.readers.yolo_poses import (
     BOX_FIELDS,
     find_dimensions,

@@ -19,11 +19,12 @@ from pellucid.formats.tabular.box_roles import reject_unread_boxes
 from pellucid.formats.tabular.box_rows import parse_box_rows
 from pellucid.formats.tabular.column_names import (
     CONCEPT_NAMES,
+    Purpose,
     looks_like_metadata,
     name_tier,
     parse_column_name,
 )
-from pellucid.formats.tabular.column_roles import ColumnRoles, Purpose, assign_roles
+from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.concept_cells import has_tag_values
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.label_rows import parse_label_rows

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Marker = Literal["predicted", "true", ""]
+Purpose = Literal["annotations", "predictions"]
 
 IMAGE_NAMES = (
     (

@@ -17,7 +17,7 @@ from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.annotators import reject_disagreement
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
 from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles, has_image_names
+from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.concept_cells import (
     has_tag_values,
     missing_concept_notes,
@@ -25,6 +25,7 @@ from pellucid.formats.tabular.concept_cells import (
     parse_concept_texts,
     parse_positive_flags,
 )
+from pellucid.formats.tabular.image_column import has_image_names
 from pellucid.formats.tabular.long_format import LongRows
 from pellucid.formats.tabular.reader import TableReader
 

@@ -8,7 +8,8 @@ from pellucid.core.errors import format_count
 from pellucid.core.tables import BoolArray
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.tabular.column_names import parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flag_column import says_yes_and_no
 from pellucid.formats.tabular.flags import NEGATIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 

@@ -8,12 +8,7 @@ import numpy as np
 
 from pellucid.core.errors import EmptyFileError, summarize_names
 from pellucid.core.tables import Float64Array, Int64Array
-from pellucid.formats.dataset import (
-    BoxUnit,
-    Note,
-    ParsedPredictions,
-    validate_predictions,
-)
+from pellucid.formats.dataset import BoxUnit, Note, ParsedPredictions, validate_predictions
 from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.binary_scores import parse_positive_scores

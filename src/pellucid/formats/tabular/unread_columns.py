@@ -8,7 +8,8 @@ from pellucid.core.tables import BoolArray
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.probe import AnnotatedShapes, ReadOptions
 from pellucid.formats.tabular.column_names import VALUE_NAMES, parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flag_column import says_yes_and_no
 from pellucid.formats.tabular.flags import NEGATIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 

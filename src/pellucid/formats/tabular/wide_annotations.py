@@ -13,12 +13,7 @@ from pellucid.formats.dataset import Note, ParsedAnnotations, parse_split
 from pellucid.formats.errors import InvalidRecordError, MetadataColumnsError
 from pellucid.formats.tabular.column_names import looks_like_metadata, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles
-from pellucid.formats.tabular.flags import (
-    FALSE_WORDS,
-    MINUS_WORDS,
-    MISSING_WORDS,
-    TRUE_WORDS,
-)
+from pellucid.formats.tabular.flags import FALSE_WORDS, MINUS_WORDS, MISSING_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 

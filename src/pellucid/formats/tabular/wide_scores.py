@@ -17,7 +17,8 @@ from pellucid.formats.errors import (
     TrueColumnsError,
 )
 from pellucid.formats.tabular.column_names import normalize_column_name, parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles, says_yes_and_no
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flag_column import says_yes_and_no
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.reader import TableReader

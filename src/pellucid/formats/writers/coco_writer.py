@@ -13,11 +13,7 @@ from pellucid.core.keypoints import StatedKeypoints
 from pellucid.core.tables import SPLITS, Annotations, Int64Array, Predictions, Split
 from pellucid.evaluation.object_keypoints import default_sigmas, default_skeleton
 from pellucid.formats.errors import ExportError
-from pellucid.formats.writers.export_data import (
-    SHORT_SPLIT_NAMES,
-    ExportData,
-    score_of,
-)
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, score_of
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
 from pellucid.formats.writers.object_outlines import (

@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.core.urls import is_remote
-from pellucid.formats.readers.label_studio import NAME, ResultValue
+from pellucid.formats.readers.label_studio import NAME
+from pellucid.formats.readers.label_studio_regions import ResultValue
 from pellucid.formats.readers.label_studio_tasks import TaskRecord
 from pellucid.formats.writers.export_data import ExportData, require_image_sizes, score_of
 from pellucid.formats.writers.image_copies import copy_images

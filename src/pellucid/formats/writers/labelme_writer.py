@@ -14,11 +14,7 @@ from pellucid.core.masks import Masks, decode_counts
 from pellucid.core.tables import Annotations, BoolArray
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.labelme import NAME
-from pellucid.formats.writers.export_data import (
-    SHORT_SPLIT_NAMES,
-    ExportData,
-    find_sizes,
-)
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, find_sizes
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_json
 from pellucid.formats.writers.object_outlines import find_shape, mask_of_shape

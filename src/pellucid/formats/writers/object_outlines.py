@@ -12,12 +12,7 @@ from pellucid.core.outlines import parse_keypoints, parse_outline
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.evaluation.mask_outlines import join_polygons
 from pellucid.evaluation.mask_runs import masks_of_polygons
-from pellucid.evaluation.object_keypoints import (
-    SIGMA,
-    VISIBILITY,
-    link_points,
-    split_points,
-)
+from pellucid.evaluation.object_keypoints import SIGMA, VISIBILITY, link_points, split_points
 
 
 def has_outlines(entries: Annotations | Predictions) -> bool:

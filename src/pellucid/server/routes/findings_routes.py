@@ -20,7 +20,7 @@ from pellucid.server.dependencies import (
     effective_thresholds,
     json_response,
 )
-from pellucid.server.routes.review_routes import reviewer_name
+from pellucid.server.reviewers import reviewer_name
 from pellucid.server.schemas.findings_schema import (
     FindingDocument,
     FindingList,
