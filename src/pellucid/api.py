@@ -24,8 +24,9 @@ from pellucid.storage.names import validate_name
 def open(folder: str | Path, reviews: str | None = None) -> Workspace:
     """Open the workspace in the folder; it is created by the first write if it does not exist.
 
-    reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the
-    folder. Default: the environment variable PELLUCID_REVIEWS.
+    Args:
+        reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the
+            folder. Default: the environment variable PELLUCID_REVIEWS.
     """
     return Workspace(folder, reviews)
 
@@ -126,10 +127,12 @@ def coco_figures(
     """COCO's twelve metrics (AP, AP50, ... ARl) of predictions against annotations, equal to
     pycocotools; creates no workspace.
 
-    annotations, predictions, images, geometry: as in `View.add` and `Version.add_predictions`:
-    masks are compared where both sides have them, unless geometry is `box`. The model is
-    assumed to have run on all annotated images. A metric is None where COCO reports -1. Raises
-    PellucidError.
+    Raises PellucidError.
+
+    Args:
+        annotations, predictions, images, geometry: as in `View.add` and `Version.add_predictions`:
+            masks are compared where both sides have them, unless geometry is `box`. The model is
+            assumed to have run on all annotated images. A metric is None where COCO reports -1.
     """
     return straight.evaluate_coco(
         annotations, predictions, None if images is None else str(images), geometry

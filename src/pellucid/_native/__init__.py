@@ -79,8 +79,11 @@ def int64_arg(int_value: int) -> ctypes.c_int64:
 
 
 def balance_spans(run_starts: Any) -> list[tuple[int, int]]:
-    """Split runs into consecutive spans of about equally many rows; run_starts: int64 (runs +
-    1,)."""
+    """Split runs into consecutive spans of about equally many rows
+
+    Args:
+        run_starts: int64 (runs + 1,)
+    """
     row_count, run_count = int(run_starts[-1] - run_starts[0]), len(run_starts) - 1
     if row_count < MANY:
         return [(0, run_count)]

@@ -54,7 +54,11 @@ class WorkspaceTools:
         self, view: str, version: str, split: Split = "validation", corrected: bool = False
     ) -> dict[str, Any]:
         """Figures at the thresholds: per concept TP, FP, FN, precision, recall, F1 and AP, and
-        overall COCO's twelve, mean AP or accuracy. corrected: against the corrected annotations."""
+        overall COCO's twelve, mean AP or accuracy.
+
+        Args:
+            corrected: against the corrected annotations
+        """
         opened = self._version(view, version)
         document = metrics_document(opened, opened.results(corrected), split)
         return bounded(document, "per_concept", MOST_CONCEPTS)
@@ -69,7 +73,11 @@ class WorkspaceTools:
         self, view: str, version: str, split: Split = "validation", baseline: str | None = None
     ) -> dict[str, Any]:
         """What is wrong with a version, largest gain first, with evidence and the query that lists
-        the items; and what was looked for and not found. baseline: an older version."""
+        the items; and what was looked for and not found.
+
+        Args:
+            baseline: an older version
+        """
         results = self._version(view, version).results()
         slices = results.slices(split, PICTURES)
         findings = results.rank_problems(split, slices, baseline)
@@ -94,9 +102,13 @@ class WorkspaceTools:
         limit: int = 20,
     ) -> dict[str, Any]:
         """The items of a tab: all, matched (TP), missing (FP: predicted, not annotated) or extra
-        (FN: annotated, not predicted). order: score, margin, size, mistakes (likely label errors
-        first) or similar. only: filters, such as cause:background or score:0.5..0.9. At most 50 at
-        a time; `total` says how many there are."""
+        (FN: annotated, not predicted).
+
+        Args:
+            order: score, margin, size, mistakes (likely label errors first) or similar
+            only: filters, such as cause:background or score:0.5..0.9. At most 50 at a time; `total`
+                says how many there are.
+        """
         opened = self._version(view, version)
         query = ListQuery(
             tab, split, concept=concept, order=order, review=review, filters=tuple(only)
@@ -118,7 +130,11 @@ class WorkspaceTools:
         size: int = 384,
     ) -> bytes:
         """The picture of the item at a position of a list, as JPEG: the surroundings of its box, or
-        the whole image. size: the longer side in pixels, 64 to 1024."""
+        the whole image.
+
+        Args:
+            size: the longer side in pixels, 64 to 1024
+        """
         results = self._version(view, version).results()
         query = ListQuery(tab, split, concept=concept, order=order)
         gallery = results.gallery(query)

@@ -16,11 +16,14 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """edges: float64 (bins + 1,), 0 to 1 · prediction_counts: int64 (bins,) · match_counts:
-    true positives · mean_score: float64, NaN in an empty bin · error: expected calibration
-    error (ECE), mean |score - match rate|, weighted.
+    """Bins include their lower edge and exclude their upper edge; the last one includes both.
 
-    Bins include their lower edge and exclude their upper edge; the last one includes both.
+    Attributes:
+        edges: float64 (bins + 1,), 0 to 1
+        prediction_counts: int64 (bins,)
+        match_counts: true positives
+        mean_score: float64, NaN in an empty bin
+        error: expected calibration error (ECE), mean |score - match rate|, weighted
     """
 
     edges: Float64Array

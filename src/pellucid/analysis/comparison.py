@@ -28,9 +28,14 @@ BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG = 0, 1, 2, 3
 
 @dataclass(frozen=True, eq=False)
 class ComparedUnits:
-    """The compared units. image, concept: indices in the first version · positive: whether the
-    concept is annotated; false where it is annotated as absent (tagging) · annotation_row_*: in
-    each version (detection), else -1 · outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG."""
+    """The compared units.
+
+    Attributes:
+        image, concept: indices in the first version
+        positive: whether the concept is annotated; false where it is annotated as absent (tagging)
+        annotation_row_*: in each version (detection), else -1
+        outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG
+    """
 
     image: Int64Array
     concept: Int64Array
@@ -42,8 +47,11 @@ class ComparedUnits:
 
 @dataclass(frozen=True, eq=False)
 class UniqueFalsePositives:
-    """False positives at or above the threshold that only one version has. prediction_rows: of
-    that version."""
+    """False positives at or above the threshold that only one version has.
+
+    Attributes:
+        prediction_rows: of that version
+    """
 
     prediction_rows: Int64Array
     concepts: Int64Array
@@ -51,8 +59,11 @@ class UniqueFalsePositives:
 
 @dataclass(frozen=True, eq=False)
 class ErrorList:
-    """The false negatives or false positives of one version on what is compared. image, concept:
-    indices in the first version; concept is -1 if that version lacks it."""
+    """The false negatives or false positives of one version on what is compared.
+
+    Attributes:
+        image, concept: indices in the first version; concept is -1 if that version lacks it
+    """
 
     image: Int64Array
     concept: Int64Array
@@ -64,10 +75,16 @@ class ErrorList:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """removed: false positives only in the first version · added: only in the second (concepts
-    as indices in the first version) · shared_concepts: indices in the first version ·
-    mismatch_count: differing annotations of shared images · image_count: shared · fn_a, ...: all
-    errors of each version, for the verdict."""
+    """How two versions differ on the annotations and images that both have.
+
+    Attributes:
+        removed: false positives only in the first version
+        added: only in the second (concepts as indices in the first version)
+        shared_concepts: indices in the first version
+        mismatch_count: differing annotations of shared images
+        image_count: shared
+        fn_a, ...: all errors of each version, for the verdict
+    """
 
     units: ComparedUnits
     fn_a: ErrorList
@@ -139,8 +156,11 @@ def false_positives(
     concept_count: int,
 ) -> ErrorList:
     """The false positives on what is compared: shared images and concepts (detection), images
-    annotated alike (classification), pairs annotated alike (tagging). to_first: indices in the
-    first version, which has concept_count concepts."""
+    annotated alike (classification), pairs annotated alike (tagging).
+
+    Args:
+        to_first: indices in the first version, which has concept_count concepts
+    """
     image = to_first.image_in_b[version.predictions.image[prediction_rows]]
     concept = to_first.concept_in_b[version.predictions.concept[prediction_rows]]
     if version.kind == "classification":
@@ -362,7 +382,10 @@ def unit_annotation_rows(
     comparison: Comparison, first_version: Evaluation, version: Evaluation, is_second: bool
 ) -> Int64Array:
     """Per unit, the annotation row in `version`, -1 where the unit is an absent concept.
-    is_second: `version` is the second version, whose images and concepts have other indices."""
+
+    Args:
+        is_second: `version` is the second version, whose images and concepts have other indices
+    """
     if version.kind == "detection":
         return comparison.units.annotation_row_b if is_second else comparison.units.annotation_row_a
     image, concept = comparison.units.image, comparison.units.concept

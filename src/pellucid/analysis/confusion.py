@@ -23,10 +23,15 @@ MAX_ORDERED_CONCEPTS = 3_000
 
 @dataclass(frozen=True, eq=False)
 class ConfusionMatrix:
-    """extra_rows: annotations in Extra · predicted_concepts: int32, the concept predicted
-    instead of each (none: number of concepts) · missing_rows: predictions in Missing ·
-    annotated_concepts: the concept annotated instead · matched_counts: int64, per concept, the
-    diagonal."""
+    """Errors and matches by annotated and predicted concept.
+
+    Attributes:
+        extra_rows: annotations in Extra
+        predicted_concepts: int32, the concept predicted instead of each (none: number of concepts)
+        missing_rows: predictions in Missing
+        annotated_concepts: the concept annotated instead
+        matched_counts: int64, per concept, the diagonal
+    """
 
     extra_rows: Int64Array
     predicted_concepts: Int32Array

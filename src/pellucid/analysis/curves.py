@@ -18,8 +18,13 @@ MAX_SAMPLED_SCORES = 50_000
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """threshold: float64 (n,), ascending · tp, fp: int64 (n,), at or above it ·
-    annotation_count: total."""
+    """Outcomes at each distinct score of a concept.
+
+    Attributes:
+        threshold: float64 (n,), ascending
+        tp, fp: int64 (n,), at or above it
+        annotation_count: total
+    """
 
     threshold: Float64Array
     tp: Int64Array

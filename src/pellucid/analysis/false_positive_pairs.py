@@ -82,7 +82,11 @@ def drop_on_left_out(
     to_other: SharedIndex,
 ) -> Int64Array:
     """The false positives without those on an object that only the other version has annotated:
-    like the annotation, they are left out. annotation_rows: of the other version."""
+    like the annotation, they are left out.
+
+    Args:
+        annotation_rows: of the other version
+    """
     predictions, annotations = version.predictions, other_version.annotations
     if not len(annotation_rows) or predictions.box is None or annotations.box is None:
         return prediction_rows

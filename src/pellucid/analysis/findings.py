@@ -35,8 +35,13 @@ SIGNIFICANCE_LEVEL = 0.01
 
 @dataclass(frozen=True)
 class Gain:
-    """What acting on a finding gains. errors: removed, FP + FN; None where it cannot be stated ·
-    at_most: it is an upper bound · assumption: what it assumes, '' if it was counted."""
+    """What acting on a finding gains.
+
+    Attributes:
+        errors: removed, FP + FN; None where it cannot be stated
+        at_most: it is an upper bound
+        assumption: what it assumes, '' if it was counted
+    """
 
     errors: int | None
     at_most: bool = False
@@ -55,9 +60,16 @@ def describe_gain(gain: Gain) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """sentence: with its numbers · evidence: why it is claimed, in one line · count: items
-    concerned · concept: None for several · query: the list of its items, if any, at the given
-    thresholds · action: what to do, as a verb."""
+    """Something that is wrong, with what acting on it gains.
+
+    Attributes:
+        sentence: with its numbers
+        evidence: why it is claimed, in one line
+        count: items concerned
+        concept: None for several
+        query: the list of its items, if any, at the given thresholds
+        action: what to do, as a verb
+    """
 
     kind: FindingKind
     group: FindingGroup

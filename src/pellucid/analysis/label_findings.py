@@ -29,8 +29,12 @@ MIN_ITEMS = 3
 
 @dataclass(frozen=True, eq=False)
 class LikelyErrors:
-    """False positives of one concept that are likely annotation errors. rows: of predictions,
-    highest score first · matches: predictions at their scores or above that match."""
+    """False positives of one concept that are likely annotation errors.
+
+    Attributes:
+        rows: of predictions, highest score first
+        matches: predictions at their scores or above that match
+    """
 
     concept: int
     rows: Int64Array

@@ -24,8 +24,13 @@ MAX_LAPSE_RATE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class LapseFit:
-    """slope, offset: of the logistic function of the score's logit · lapse_rate: 0 to 0.5 ·
-    p_value: of the likelihood ratio test that the lapse rate is 0."""
+    """A logistic curve of matches over scores with a share of lapses.
+
+    Attributes:
+        slope, offset: of the logistic function of the score's logit
+        lapse_rate: 0 to 0.5
+        p_value: of the likelihood ratio test that the lapse rate is 0
+    """
 
     slope: float
     offset: float

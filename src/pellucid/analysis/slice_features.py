@@ -31,8 +31,12 @@ MAX_CATEGORICAL_NUMBERS = 8
 
 @dataclass(frozen=True, eq=False)
 class Property:
-    """name: as in conditions · values: float64 (n,), NaN if unknown; of texts, indices into
-    `labels`, -1 if unknown."""
+    """A property of items that slices are made of.
+
+    Attributes:
+        name: as in conditions
+        values: float64 (n,), NaN if unknown; of texts, indices into `labels`, -1 if unknown
+    """
 
     name: str
     values: Float64Array | Int64Array
@@ -44,7 +48,12 @@ class Property:
 
 @dataclass(frozen=True)
 class Condition:
-    """name: of the property · low <= value < high (None: unbounded), or value in `values`."""
+    """A range or a set of values of one property.
+
+    Attributes:
+        name: of the property
+        low <= value < high (None: unbounded), or value in `values`
+    """
 
     name: str
     low: float | None = None

@@ -46,9 +46,14 @@ MAX_SLICE_OVERLAP = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Items of one error type. concept: an index, None for all · error: `extra` (annotations
-    not predicted) or `missing` (predictions not annotated) · wrong, image, properties: per item
-    · places: indices in the population of all concepts."""
+    """Items of one error type.
+
+    Attributes:
+        concept: an index, None for all
+        error: `extra` (annotations not predicted) or `missing` (predictions not annotated)
+        wrong, image, properties: per item
+        places: indices in the population of all concepts
+    """
 
     concept: int | None
     error: str
@@ -60,11 +65,17 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """conditions: hold for all its items · error_rate: error_count / item_count · other_rate:
-    the error rate of the population's other items with known values · interval: of error_rate,
-    95 %, Wilson, widened by the design effect · p_adjusted: see the module · excess_errors:
-    errors above the expectation at other_rate (negative: fewer) · is_inside, is_outside: masks
-    over the population's items."""
+    """Items that satisfy conditions, with their rate of errors beside that of the others.
+
+    Attributes:
+        conditions: hold for all its items
+        error_rate: error_count / item_count
+        other_rate: the error rate of the population's other items with known values
+        interval: of error_rate, 95 %, Wilson, widened by the design effect
+        p_adjusted: see the module
+        excess_errors: errors above the expectation at other_rate (negative: fewer)
+        is_inside, is_outside: masks over the population's items
+    """
 
     population: Population
     conditions: tuple[Condition, ...]

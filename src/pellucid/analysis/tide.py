@@ -30,9 +30,14 @@ RECALL_GRID = np.array([percent / 100 for percent in range(101)])
 
 @dataclass(frozen=True)
 class TideReport:
-    """ap: mean over concepts at the version's IoU, 0 to 1 · ap_gains: per type, the increase of
-    AP if all its errors were fixed · error_counts: per type · false_positive_gain,
-    false_negative_gain: gain without any of these."""
+    """Errors by type and the AP that fixing each type would gain.
+
+    Attributes:
+        ap: mean over concepts at the version's IoU, 0 to 1
+        ap_gains: per type, the increase of AP if all its errors were fixed
+        error_counts: per type
+        false_positive_gain, false_negative_gain: gain without any of these
+    """
 
     ap: float
     ap_gains: dict[TideErrorType, float]
@@ -43,8 +48,12 @@ class TideReport:
 
 @dataclass(frozen=True, eq=False)
 class UnmatchedPredictions:
-    """Unmatched predictions. error_types: indices into TIDE_ERROR_TYPES · target_rows: the
-    annotation that would be matched if the error were fixed, else -1."""
+    """Unmatched predictions.
+
+    Attributes:
+        error_types: indices into TIDE_ERROR_TYPES
+        target_rows: the annotation that would be matched if the error were fixed, else -1
+    """
 
     prediction_rows: Int64Array
     error_types: Int8Array
@@ -53,8 +62,12 @@ class UnmatchedPredictions:
 
 @dataclass(frozen=True, eq=False)
 class RankedPredictions:
-    """Predictions as the AP counts them. is_kept: whether they take part · tie_order: breaks
-    equal scores."""
+    """Predictions as the AP counts them.
+
+    Attributes:
+        is_kept: whether they take part
+        tie_order: breaks equal scores
+    """
 
     concepts: Int64Array
     scores: Float64Array
@@ -184,8 +197,11 @@ def top_predictions(evaluation: Evaluation, split: int) -> Int64Array:
 def classify_errors(
     evaluation: Evaluation, prediction_rows: Int64Array, is_found: BoolArray
 ) -> UnmatchedPredictions:
-    """The error type of every unmatched prediction. is_found: per annotation, whether a
-    prediction matches it."""
+    """The error type of every unmatched prediction.
+
+    Args:
+        is_found: per annotation, whether a prediction matches it
+    """
     error_types, target_rows = (
         np.full(len(prediction_rows), BKG, np.int8),
         np.full(len(prediction_rows), -1, np.int64),
@@ -242,7 +258,10 @@ def group_maxima(
     pair_values: Float64Array, group_index: Int64Array, pair_rows: Int64Array, group_count: int
 ) -> tuple[Float64Array, Int64Array]:
     """Per group, the maximum and its row (the first of equals); 0 and -1 for an empty group.
-    group_index: ascending."""
+
+    Args:
+        group_index: ascending
+    """
     maxima, maximum_rows = np.zeros(group_count), np.full(group_count, -1, np.int64)
     if len(pair_values):
         sort_order = np.lexsort((np.arange(len(pair_values)), -pair_values, group_index))
@@ -285,8 +304,11 @@ def mean_average_precision(
     tie_order: Int64Array,
     annotation_counts: Int64Array,
 ) -> float:
-    """Mean AP (101 recalls) over the concepts with predictions or annotations. tie_order:
-    breaks equal scores."""
+    """Mean AP (101 recalls) over the concepts with predictions or annotations.
+
+    Args:
+        tie_order: breaks equal scores
+    """
     prediction_counts = np.bincount(concepts, minlength=len(annotation_counts))
     present_concepts = np.flatnonzero((prediction_counts > 0) | (annotation_counts > 0))
     ranking = np.lexsort((tie_order, -scores, concepts))

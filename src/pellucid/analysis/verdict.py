@@ -81,7 +81,8 @@ def sign_flip_p_value(differences: Int64Array) -> float:
     from 0 as it is; exact, by dynamic programming over the sums, but for probabilities below
     1e-280, which count as 0.
 
-    differences: integers, one per image.
+    Args:
+        differences: integers, one per image
     """
     magnitudes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     # A random sign adds 0 or twice the magnitude to the lowest sum; `steps` counts magnitudes.

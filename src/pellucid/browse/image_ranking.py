@@ -38,7 +38,12 @@ class RankedImage:
 
 @dataclass(frozen=True, eq=False)
 class ImageRanking:
-    """The evaluated images of a split, in order. rows: in the image table · tp, fp, fn: of each."""
+    """The evaluated images of a split, in order.
+
+    Attributes:
+        rows: in the image table
+        tp, fp, fn: of each
+    """
 
     images: Images
     rows: Int64Array
@@ -82,12 +87,15 @@ def rank_images(
     concept: int | None = None,
     filtered: CountedRows | None = None,
 ) -> ImageRanking:
-    """The evaluated images of a split by descending number of errors (FP + FN), of false
-    positives, of false negatives, or by the score of the highest-scored error. Ties: by errors,
-    then by the highest-scored error, then by path.
+    """The evaluated images of a split by descending number of errors (FP + FN), of false positives,
+    of false negatives, or by the score of the highest-scored error. Ties: by errors, then by the
+    highest-scored error, then by path.
 
-    thresholds: float64 (concepts,). concept: only its items count; None: those of all. filtered:
-    only these items count, and only images with one of them are ranked; None: all items.
+    Args:
+        thresholds: float64 (concepts,)
+        concept: only its items count; None: those of all
+        filtered: only these items count, and only images with one of them are ranked; None: all
+            items
     """
     if order not in IMAGE_ORDERS:
         raise InvalidChoiceError("order", order, IMAGE_ORDERS)

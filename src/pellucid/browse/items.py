@@ -34,9 +34,11 @@ class BestMatch:
 class Item:
     """An image (classification, tagging) or a box (detection) in a tab.
 
-    box: [left, top, width, height] in pixels of the displayed image · outcome: of a prediction
-    at its threshold, or `extra` · iou: with the matched partner · cause: the error cause, None
-    if correct.
+    Attributes:
+        box: [left, top, width, height] in pixels of the displayed image
+        outcome: of a prediction at its threshold, or `extra`
+        iou: with the matched partner
+        cause: the error cause, None if correct
     """
 
     position: int

@@ -75,9 +75,13 @@ def normalize_scores(scores: Float64Array) -> Float64Array:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The strongest of the overlapping objects. agreement, swap, misplacement: float64 of each
-    annotation, scores of predictions · same_concept_iou, other_concept_iou: float64 of each
-    prediction · is_misplaced: whether it is of the same concept as an annotation nearby."""
+    """The strongest of the overlapping objects.
+
+    Attributes:
+        agreement, swap, misplacement: float64 of each annotation, scores of predictions
+        same_concept_iou, other_concept_iou: float64 of each prediction
+        is_misplaced: whether it is of the same concept as an annotation nearby
+    """
 
     agreement: Float64Array
     swap: Float64Array
@@ -156,9 +160,13 @@ def accuse_annotations(
 
 @dataclass(frozen=True, eq=False)
 class PairEvidence:
-    """What each prediction implies for its annotation: same_concept · is_agreement: same
-    concept and place · is_swap: another concept, same place · is_misplaced: same concept
-    nearby."""
+    """What each prediction implies for its annotation: same_concept
+
+    Attributes:
+        is_agreement: same concept and place
+        is_swap: another concept, same place
+        is_misplaced: same concept nearby
+    """
 
     same_concept: BoolArray
     is_agreement: BoolArray

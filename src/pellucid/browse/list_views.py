@@ -83,8 +83,11 @@ class OrderedView(_SelectionView):
 
 @dataclass(frozen=True, eq=False)
 class FilteredView(_SelectionView):
-    """A selection without its excluded rows, in its order. tail_rows: excluded rows appended at
-    the end."""
+    """A selection without its excluded rows, in its order.
+
+    Attributes:
+        tail_rows: excluded rows appended at the end
+    """
 
     excluded_rows: Int64Array
     tail_rows: Int64Array
@@ -235,8 +238,11 @@ def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolA
 
 
 def sort_by_size(selection: TabSelection, rows: Int64Array) -> Int64Array:
-    """The largest boxes first; ties, and items without boxes, in the tab's order. rows: in that
-    order."""
+    """The largest boxes first; ties, and items without boxes, in the tab's order.
+
+    Args:
+        rows: in that order
+    """
     evaluation = selection.evaluation
     table = evaluation.item_table(selection.shows_annotations)
     if table.box is None:

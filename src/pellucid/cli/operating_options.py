@@ -37,8 +37,13 @@ class ThresholdType(click.ParamType):  # type: ignore[type-arg]
 
 @dataclass(frozen=True)
 class PointOptions:
-    """What the options choose. thresholds: by concept, None for all concepts · objective: in place
-    of the fewest errors · iou: None for the version's."""
+    """What the options choose.
+
+    Attributes:
+        thresholds: by concept, None for all concepts
+        objective: in place of the fewest errors
+        iou: None for the version's
+    """
 
     thresholds: tuple[tuple[str | None, float], ...]
     thresholds_file: str | None
@@ -67,8 +72,11 @@ class PointOptions:
         return [*words, "--corrected"] if self.corrected else words
 
     def results(self, version: Version, concept: str | None = None) -> Results:
-        """The version's results at this point. concept: the one that a threshold without a concept
-        is for; None for all."""
+        """The version's results at this point.
+
+        Args:
+            concept: the one that a threshold without a concept is for; None for all
+        """
         from pellucid.ingest.threshold_file import load_threshold_file
 
         results = version.results(self.corrected, iou=self.iou)

@@ -18,8 +18,9 @@ from pellucid.core.errors import SpecialFileError
 def atomic_write(path: Path, *, locked: bool) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which replaces `path` when the block succeeds.
 
-    locked: the caller holds the write lock of the folder. The temporary name is then fixed, so
-    that the next writer overwrites what a killed process left; otherwise it is unique.
+    Args:
+        locked: the caller holds the write lock of the folder. The temporary name is then fixed, so
+            that the next writer overwrites what a killed process left; otherwise it is unique.
     """
     suffix = "tmp" if locked else f"{uuid4().hex}.tmp"
     temp_path = path.with_name(f"{path.name}.{suffix}")

@@ -11,9 +11,15 @@ VISIBLE = 2
 
 @dataclass
 class StatedKeypoints:
-    """keypoints: `x, y, visibility, ...` in pixels, as COCO has them: 0 not labelled, 1 hidden, 2
-    visible · sigmas: of each point, if the set states its own · skeleton: pairs of points, from 0,
-    likewise · segmentation: the outline or mask of the same object."""
+    """The keypoints of an object as a file states them.
+
+    Attributes:
+        keypoints: `x, y, visibility, ...` in pixels, as COCO has them: 0 not labelled, 1 hidden, 2
+            visible
+        sigmas: of each point, if the set states its own
+        skeleton: pairs of points, from 0, likewise
+        segmentation: the outline or mask of the same object
+    """
 
     keypoints: list[float]
     sigmas: list[float] | None = None

@@ -36,8 +36,13 @@ MOST_PIXELS = 1 << 52
 
 @dataclass(frozen=True, eq=False)
 class Masks:
-    """text: uint8 (bytes,), the run lengths of all masks · start: int64 (n + 1,), where each begins
-    in `text` · height, width: int32 (n,), of the image in pixels."""
+    """Masks as run lengths, one per row.
+
+    Attributes:
+        text: uint8 (bytes,), the run lengths of all masks
+        start: int64 (n + 1,), where each begins in `text`
+        height, width: int32 (n,), of the image in pixels
+    """
 
     text: UInt8Array
     start: Int64Array
@@ -69,8 +74,12 @@ class Masks:
 
 
 def gather_texts(text: UInt8Array, begins: Int64Array, start: Int64Array) -> UInt8Array:
-    """Texts behind one another. begins: where each is in `text`; start: where each goes, and the
-    end of the last."""
+    """Texts behind one another.
+
+    Args:
+        begins: where each is in `text`
+        start: where each goes, and the end of the last
+    """
     target = np.empty(start[-1], np.uint8)
     if _native.library is not None and isinstance(text, np.ndarray):
         arrays = [np.ascontiguousarray(text), np.ascontiguousarray(begins), start, target]

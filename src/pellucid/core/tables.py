@@ -100,10 +100,17 @@ def concat_columns(first: Any, second: Any, first_length: int, second_length: in
 
 @dataclass(frozen=True, eq=False)
 class Images(Table):
-    """path: unique, `/` as separator · split: index into SPLITS · width, height: pixels as
-    displayed, 0 where unknown · root: index into the view's image folders, -1 if none ·
-    source_id: the id in the source file, else '' · stated: UNANNOTATED, EXHAUSTIVE or PARTIAL ·
-    metadata: JSON object of additional columns, else ''."""
+    """The images of a view or version, as columns.
+
+    Attributes:
+        path: unique, `/` as separator
+        split: index into SPLITS
+        width, height: pixels as displayed, 0 where unknown
+        root: index into the view's image folders, -1 if none
+        source_id: the id in the source file, else ''
+        stated: UNANNOTATED, EXHAUSTIVE or PARTIAL
+        metadata: JSON object of additional columns, else ''
+    """
 
     path: StringArray
     split: Int8Array
@@ -120,15 +127,24 @@ class Images(Table):
 
 @dataclass(frozen=True, eq=False)
 class Annotations(Table):
-    """image, concept: indices · box: float64 (n, 4), None except in detection · ignore: crowd and
-    difficult regions · positive: False for an explicit negative label (tagging) · area: of the
-    object in square pixels, in COCO often less than the box area; None except in detection ·
-    outline: polygons, JSON `[[x, y, x, y, ...], ...]` in pixels, or a mask in COCO's run-length
-    encoding, JSON `{"size": [height, width], "counts": "..."}`, else ''; None if no row has any ·
-    mask: of every row in a version that compares masks, else None · corners: float64 (n, 8), `x, y,
-    ...` in pixels, of every row in a version that compares oriented boxes, else None · keypoints:
-    float64 (n, 5 * K), `x, y, visibility, sigma, links, ...` of every row in a version that
-    compares keypoints, else None: see evaluation/object_keypoints."""
+    """Annotations, as columns.
+
+    Attributes:
+        image, concept: indices
+        box: float64 (n, 4), None except in detection
+        ignore: crowd and difficult regions
+        positive: False for an explicit negative label (tagging)
+        area: of the object in square pixels, in COCO often less than the box area; None except in
+            detection
+        outline: polygons, JSON `[[x, y, x, y, ...], ...]` in pixels, or a mask in COCO's run-length
+            encoding, JSON `{"size": [height, width], "counts": "..."}`, else ''; None if no row has
+            any
+        mask: of every row in a version that compares masks, else None
+        corners: float64 (n, 8), `x, y, ...` in pixels, of every row in a version that compares
+            oriented boxes, else None
+        keypoints: float64 (n, 5 * K), `x, y, visibility, sigma, links, ...` of every row in a
+            version that compares keypoints, else None: see evaluation/object_keypoints
+    """
 
     image: Int32Array
     concept: Int32Array
@@ -147,9 +163,16 @@ class Annotations(Table):
 
 @dataclass(frozen=True, eq=False)
 class Predictions(Table):
-    """image, concept: indices · score: any finite float64 · box: as in Annotations · order:
-    row index in the input, used to break ties · mask, corners, keypoints: as in Annotations ·
-    area: of the object in square pixels; None: of its box."""
+    """Predictions, as columns.
+
+    Attributes:
+        image, concept: indices
+        score: any finite float64
+        box: as in Annotations
+        order: row index in the input, used to break ties
+        mask, corners, keypoints: as in Annotations
+        area: of the object in square pixels; None: of its box
+    """
 
     image: Int32Array
     concept: Int32Array

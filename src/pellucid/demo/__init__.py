@@ -15,8 +15,11 @@ COMPLETE_MARKER = "demo-is-complete"
 
 
 def demo_workspace(folder: str | Path | None = None) -> Workspace:
-    """The demo workspace, built if it does not exist. folder: defaults to the user's cache
-    directory."""
+    """The demo workspace, built if it does not exist.
+
+    Args:
+        folder: defaults to the user's cache directory
+    """
     is_default = folder is None
     workspace_folder = (
         user_cache_path("pellucid") / f"demo-{__version__}.pellucid"

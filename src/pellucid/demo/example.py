@@ -45,7 +45,11 @@ MIN_SCORE = 0.02
 
 @dataclass(frozen=True)
 class PlantedError:
-    """A label error inserted on purpose. error_kind: `removed`, `invented` or `renamed`."""
+    """A label error inserted on purpose.
+
+    Attributes:
+        error_kind: `removed`, `invented` or `renamed`
+    """
 
     view: str
     error_kind: str

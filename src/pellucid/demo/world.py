@@ -31,8 +31,13 @@ HAEMOGLOBIN = np.array([0.86, 0.50, 0.50])
 
 @dataclass(frozen=True)
 class Cell:
-    """concept: one of CELLS · x, y: the centre in pixels · radius: along x; y is `squeeze`
-    times it."""
+    """A cell of a generated image.
+
+    Attributes:
+        concept: one of CELLS
+        x, y: the centre in pixels
+        radius: along x; y is `squeeze` times it
+    """
 
     concept: str
     x: float

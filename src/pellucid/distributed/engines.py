@@ -143,9 +143,10 @@ def create_engine(
 ) -> AbstractContextManager[Engine]:
     """Create the engine with that name.
 
-    address: of a running Ray cluster (`auto`: on this machine); without it, a local cluster is
-    started and stopped. workers: for `processes` and a local Ray cluster; default: the number of
-    cores.
+    Args:
+        address: of a running Ray cluster (`auto`: on this machine); without it, a local cluster is
+            started and stopped
+        workers: for `processes` and a local Ray cluster; default: the number of cores
     """
     if engine_name == "ray":
         return ray_engine(address, workers)

@@ -29,8 +29,11 @@ ScoreBlock = tuple[Float64Array, BoolArray]
 
 @dataclass(frozen=True)
 class ScoreBins:
-    """Equal-width bins over the bits of scores, in descending order. lowest, highest: of all
-    scores."""
+    """Equal-width bins over the bits of scores, in descending order.
+
+    Attributes:
+        lowest, highest: of all scores
+    """
 
     lowest: float
     highest: float
@@ -128,8 +131,11 @@ def fewest_errors_from_bins(
     block: ScoreBlock,
     annotations: int,
 ) -> Threshold:
-    """The same result as `thresholds.min_error_threshold` on all rows. block: all rows of the
-    candidate bins."""
+    """The same result as `thresholds.min_error_threshold` on all rows.
+
+    Args:
+        block: all rows of the candidate bins
+    """
     score, is_match = block
     order = np.argsort(-score, kind="stable")
     score, is_match = score[order], is_match[order]

@@ -11,9 +11,15 @@ PARTITIONED_TABLES = ("annotations", "predictions")
 
 @dataclass(frozen=True)
 class Job:
-    """kind, concept_count, iou, unannotated_concepts: of the version · shard_edges: image indices,
-    see `plan_shards` · images, annotations, predictions: paths of its tables · work_folder: holds
-    the intermediate files · has_shapes: whether masks, oriented boxes or keypoints are compared."""
+    """What a partitioned evaluation is about.
+
+    Attributes:
+        kind, concept_count, iou, unannotated_concepts: of the version
+        shard_edges: image indices, see `plan_shards`
+        images, annotations, predictions: paths of its tables
+        work_folder: holds the intermediate files
+        has_shapes: whether masks, oriented boxes or keypoints are compared
+    """
 
     kind: Kind
     concept_count: int

@@ -18,7 +18,11 @@ from pellucid.distributed.sharding import plan_shards
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """max_rows: the maximum number of predictions that a worker holds at a time."""
+    """How the tables are split among tasks.
+
+    Attributes:
+        max_rows: the maximum number of predictions that a worker holds at a time
+    """
 
     job: Job
     table_parts: tuple[TablePart, ...]

@@ -81,8 +81,11 @@ def evaluate_distributed(
     """Match a version's predictions again and save the result. Finished tasks of an interrupted
     call with the same plan are reused.
 
-    max_rows: the maximum number of predictions that a worker holds at a time. Raises
-    PredictionsMissingError, UnscoredNotDistributedError, VersionModifiedError, WorkerFailureError.
+    Raises PredictionsMissingError, UnscoredNotDistributedError, VersionModifiedError,
+    WorkerFailureError.
+
+    Args:
+        max_rows: the maximum number of predictions that a worker holds at a time
     """
     manifest = version.latest_manifest
     if manifest.predictions is None:

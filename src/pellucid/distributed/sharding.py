@@ -36,9 +36,11 @@ from pellucid.evaluation.thresholds import ScoredPredictions
 class Shard:
     """Consecutive images with their annotations and predictions.
 
-    first_image: its index among all images · split, completeness: of its images, as in Images ·
-    annotations, predictions: their images are indices among all; predictions in any order ·
-    annotation_rows: int32, global rows of its annotations, ascending.
+    Attributes:
+        first_image: its index among all images
+        split, completeness: of its images, as in Images
+        annotations, predictions: their images are indices among all; predictions in any order
+        annotation_rows: int32, global rows of its annotations, ascending
     """
 
     first_image: int
@@ -51,10 +53,17 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class MatchedShard:
-    """predictions: in gallery order, images as global indices · run_starts: int64 (splits *
-    concepts + 1,), where its runs begin · state, iou: as in Matching · partner: as global row ·
-    same_concept_annotation: int32, global row of the annotation of the prediction's image and
-    concept, -1 for none; None in detection · annotation_rows, staircase: of its annotations."""
+    """The predictions of a shard, matched with its annotations.
+
+    Attributes:
+        predictions: in gallery order, images as global indices
+        run_starts: int64 (splits * concepts + 1,), where its runs begin
+        state, iou: as in Matching
+        partner: as global row
+        same_concept_annotation: int32, global row of the annotation of the prediction's image and
+            concept, -1 for none; None in detection
+        annotation_rows, staircase: of its annotations
+    """
 
     predictions: Predictions
     run_starts: Int64Array
@@ -70,7 +79,8 @@ def plan_shards(predictions: Int64Array, max_rows: int) -> Int64Array:
     """Image indices at which shards begin and end, int64 (shards + 1,). A shard has at most
     `max_rows` predictions or one image.
 
-    predictions: int64 (images,), how many each image has.
+    Args:
+        predictions: int64 (images,), how many each image has
     """
     cumulative_counts = np.concatenate([[0], np.cumsum(predictions)])
     edges, image_count = [0], len(predictions)
@@ -165,8 +175,11 @@ class RunBatch:
 
 
 def plan_run_batches(run_counts: Int64Array, max_rows: int) -> list[RunBatch]:
-    """Batches of at most `max_rows` rows, in run order; run_counts: int64 (runs,). A longer run
-    forms its own batch."""
+    """Batches of at most `max_rows` rows, in run order
+
+    Args:
+        run_counts: int64 (runs,). A longer run forms its own batch.
+    """
     batches, first_run, batch_rows = [], 0, 0
     for run, row_count in enumerate(run_counts.tolist()):
         if batch_rows and batch_rows + row_count > max_rows:
@@ -182,8 +195,11 @@ def plan_score_batches(
     max_rows: int,
     bin_counts_by_run: dict[int, tuple[ScoreBins, Int64Array]],
 ) -> list[RunBatch]:
-    """Batches of all runs; runs longer than `max_rows` are split by score. bin_counts_by_run:
-    their numbers of rows per bin."""
+    """Batches of all runs; runs longer than `max_rows` are split by score.
+
+    Args:
+        bin_counts_by_run: their numbers of rows per bin
+    """
     batches: list[RunBatch] = []
     for batch in plan_run_batches(run_counts, max_rows):
         if batch.first_run in bin_counts_by_run and batch.end_run == batch.first_run + 1:
@@ -216,8 +232,10 @@ def merge_runs(
     """The order that sorts rows by run, then by descending score (stable); and the starts of the
     runs.
 
-    run_indices: int32, ascending within a shard; score: descending within a shard's run; shards
-    are concatenated. The sort of each run is a stable merge sort, which is fast on presorted rows.
+    Args:
+        run_indices: int32, ascending within a shard
+        score: descending within a shard's run; shards are concatenated. The sort of each run is a
+            stable merge sort, which is fast on presorted rows.
     """
     order, start = counting_sort(run_indices, run_count)
     for begin, end in zip(start[:-1].tolist(), start[1:].tolist(), strict=True):

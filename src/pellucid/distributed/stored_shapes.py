@@ -32,8 +32,10 @@ def load_shapes(
 ) -> dict[str, Any]:
     """The columns of shapes of the rows with these keys, in their order.
 
-    key: the column that identifies a row · keys: int (n,) · images: the first of a shard and the
-    one after its last, where all of these rows are.
+    Args:
+        key: the column that identifies a row
+        keys: int (n,)
+        images: the first of a shard and the one after its last, where all of these rows are
     """
     names = shape_column_names(location)
     if not names:

@@ -242,8 +242,11 @@ def load_candidate_bins(job: Job, request: BinRequest) -> ScoreBlock:
 
 @dataclass(frozen=True)
 class ReduceRequest:
-    """Merge this batch of runs from all shards. annotation_counts: per run, the annotations that a
-    prediction can match."""
+    """Merge this batch of runs from all shards.
+
+    Attributes:
+        annotation_counts: per run, the annotations that a prediction can match
+    """
 
     batch_index: int
     batch: RunBatch

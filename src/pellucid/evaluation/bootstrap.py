@@ -131,7 +131,10 @@ def replicate_threshold(score: Float64Array, is_match: BoolArray, weights: Int64
 @dataclass(frozen=True, eq=False)
 class ScoreBins:
     """Predictions in BIN_COUNT equal bins, best first: number of matches and errors per bin.
-    thresholds: the value that includes the first 0, 1, 2, ... bins."""
+
+    Attributes:
+        thresholds: the value that includes the first 0, 1, 2, ... bins.
+    """
 
     match_counts: Int64Array
     error_counts: Int64Array

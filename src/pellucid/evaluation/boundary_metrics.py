@@ -67,7 +67,11 @@ def pairwise_boundary_iou(
     is_ignored: BoolArray,
 ) -> Float64Array:
     """IoU of the boundaries of the masks predicted[predicted_rows[i]] and
-    annotated[annotated_rows[i]]. is_ignored: there the union is that of the predicted alone."""
+    annotated[annotated_rows[i]].
+
+    Args:
+        is_ignored: there the union is that of the predicted alone
+    """
     own_rows, own = np.unique(predicted_rows, return_inverse=True)
     other_rows, other = np.unique(annotated_rows, return_inverse=True)
     return pairwise_mask_iou(

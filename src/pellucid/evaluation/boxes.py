@@ -12,10 +12,11 @@ def pairwise_iou(
 ) -> Float64Array:
     """IoU of predicted_boxes[i] with annotated_boxes[i].
 
-    predicted_boxes, annotated_boxes: float64 (n, 4), [left, top, width, height] in pixels.
-    is_ignored: bool (n,); there the union is the area of the predicted box, so a box inside a
-    crowd region has IoU 1. The operations and their order are those of pycocotools' `bbIou`, so
-    results are bitwise equal.
+    Args:
+        predicted_boxes, annotated_boxes: float64 (n, 4), [left, top, width, height] in pixels
+        is_ignored: bool (n,); there the union is the area of the predicted box, so a box inside a
+            crowd region has IoU 1. The operations and their order are those of pycocotools'
+            `bbIou`, so results are bitwise equal.
     """
     overlap_x = np.maximum(predicted_boxes[:, 0], annotated_boxes[:, 0])
     overlap_y = np.maximum(predicted_boxes[:, 1], annotated_boxes[:, 1])

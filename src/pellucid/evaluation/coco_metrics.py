@@ -33,8 +33,12 @@ from pellucid.evaluation.sorting import sort_runs_by_score
 
 @dataclass(frozen=True)
 class CocoProtocol:
-    """max_detections: per image and concept, by descending score · area_ranges: by name, in square
-    pixels, both bounds inclusive; `all` comes first."""
+    """The bounds of COCO's metrics.
+
+    Attributes:
+        max_detections: per image and concept, by descending score
+        area_ranges: by name, in square pixels, both bounds inclusive; `all` comes first
+    """
 
     max_detections: tuple[int, ...]
     area_ranges: Mapping[str, tuple[float, float]]
@@ -71,7 +75,8 @@ class CocoMetrics:
 class CocoInputs:
     """The boxes of a split in evaluation order: concept, descending score, image, input order.
 
-    concept_starts: int64 (concepts + 1,), the first prediction of each concept.
+    Attributes:
+        concept_starts: int64 (concepts + 1,), the first prediction of each concept
     """
 
     predictions: Predictions
@@ -81,9 +86,13 @@ class CocoInputs:
 
 @dataclass(frozen=True, eq=False)
 class CocoTally:
-    """precision: float64 (areas, IoUs, concepts, recalls), the maximum at that recall or higher ·
-    hits: int64 (areas, caps, IoUs, concepts), true positives · positives: int64 (areas, concepts),
-    annotations that count."""
+    """Precision and true positives from which COCO's metrics are computed.
+
+    Attributes:
+        precision: float64 (areas, IoUs, concepts, recalls), the maximum at that recall or higher
+        hits: int64 (areas, caps, IoUs, concepts), true positives
+        positives: int64 (areas, concepts), annotations that count
+    """
 
     precision: Float64Array
     hits: Int64Array
@@ -293,8 +302,11 @@ def drop_unverified(
     concept_starts: Int64Array,
     unannotated_concepts: Sequence[int] = (),
 ) -> tuple[Annotations, Predictions, Int64Array]:
-    """As in LVIS: drop unverified predictions and negative annotations. concept_starts: the first
-    prediction of each concept."""
+    """As in LVIS: drop unverified predictions and negative annotations.
+
+    Args:
+        concept_starts: the first prediction of each concept
+    """
     is_unverified = find_unverified(
         len(concept_starts) - 1, images, annotations, predictions, unannotated_concepts
     )

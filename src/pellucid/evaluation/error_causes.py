@@ -182,8 +182,11 @@ def image_pairs(
     images: np.ndarray, image_starts: Int64Array, rows_of_image: np.ndarray | None
 ) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:
     """Yield pairs of each item with the rows of its image, in chunks of items: the items'
-    positions; and per pair its item (an index into the chunk) and row. image_starts,
-    rows_of_image: rows grouped by image; None: yield positions instead of rows."""
+    positions; and per pair its item (an index into the chunk) and row.
+
+    Args:
+        image_starts, rows_of_image: rows grouped by image; None: yield positions instead of rows
+    """
     first_positions = image_starts[images]
     pair_counts = image_starts[np.asarray(images, np.int64) + 1] - first_positions
     pair_ends = np.cumsum(pair_counts)

@@ -47,9 +47,13 @@ RUNS_NAMES: tuple[RunsName, ...] = ("all_predictions", "predicted_concepts", "ma
 
 @dataclass(frozen=True, eq=False)
 class EvaluationIndex:
-    """Precomputed data of an evaluation. optimal_counts: see Evaluation.optimal_counts;
-    histograms: see counts.split_histograms · predictions_by_image: a second copy of columns in
-    that order, if stored."""
+    """Precomputed data of an evaluation.
+
+    Attributes:
+        optimal_counts: see Evaluation.optimal_counts
+        histograms: see counts.split_histograms
+        predictions_by_image: a second copy of columns in that order, if stored
+    """
 
     row_index: RowIndex
     thresholds: tuple[Threshold, ...]
@@ -66,10 +70,13 @@ class Evaluation:
     images are sorted by path, so that an image's index is its rank among ties. predictions are
     sorted by (split, concept, score descending, image, input order); state, partner and iou belong
     to them (see Matching). annotations keep their input order; matched_by and
-    same_concept_prediction (prediction rows, -1 if none) belong to them. index: precomputed data
-    derived from these, if any. known_thresholds: the thresholds, if only they are precomputed.
-    unannotated_concepts: indexes of the concepts that only predictions name; these predictions are
-    ignored (detection, tagging).
+    same_concept_prediction (prediction rows, -1 if none) belong to them.
+
+    Attributes:
+        index: precomputed data derived from these, if any
+        known_thresholds: the thresholds, if only they are precomputed
+        unannotated_concepts: indexes of the concepts that only predictions name; these predictions
+            are ignored (detection, tagging)
     """
 
     kind: Kind
@@ -311,10 +318,13 @@ def build_evaluation(
 ) -> Evaluation:
     """Sort predictions into gallery order and match them, once for all thresholds.
 
-    images: sorted by path. predictions: any order. iou_threshold: minimum IoU of a match, 0 to 1.
-    unannotated_concepts: see Evaluation.
-    reuse_boxes: the predictions' boxes may be overwritten, as a second copy of tens of millions
-    would not fit in memory.
+    Args:
+        images: sorted by path
+        predictions: any order
+        iou_threshold: minimum IoU of a match, 0 to 1
+        unannotated_concepts: see Evaluation
+        reuse_boxes: the predictions' boxes may be overwritten, as a second copy of tens of millions
+            would not fit in memory
     """
     prediction_order, run_starts = gallery_order(len(concepts), images, predictions)
     predictions = reorder_predictions(predictions, prediction_order, reuse_boxes)

@@ -34,8 +34,13 @@ from pellucid.evaluation.oriented_boxes import box_corners, order_corners
 
 @dataclass(frozen=True, eq=False)
 class StatedMasks:
-    """masks: of every row · is_stated: bool (n,), False where the mask is the row's box ·
-    is_misfit: bool (n,), where a stated mask does not fit its image."""
+    """Masks of which some stand for boxes.
+
+    Attributes:
+        masks: of every row
+        is_stated: bool (n,), False where the mask is the row's box
+        is_misfit: bool (n,), where a stated mask does not fit its image
+    """
 
     masks: Masks
     is_stated: BoolArray
@@ -46,7 +51,11 @@ def masks_of_annotations(
     annotations: Annotations, shapes: Sequence[Shape], images: Images
 ) -> StatedMasks:
     """The masks of annotations: as encoded, or the pixels inside their polygons; their boxes where
-    they state neither. shapes: of each annotation."""
+    they state neither.
+
+    Args:
+        shapes: of each annotation
+    """
     height, width = image_sizes(images, annotations.image)
     sizes = zip(shapes, height.tolist(), width.tolist(), strict=True)
     texts = [encoded_text(*sized) for sized in sizes]

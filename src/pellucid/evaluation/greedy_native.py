@@ -30,8 +30,13 @@ from pellucid.evaluation.sorting import counting_sort, run_keys
 
 @dataclass(frozen=True, eq=False)
 class RunAnnotations:
-    """Annotations sorted by run, image and input order. annotation_rows: their rows in the table ·
-    run_starts: int64 (runs + 1,) · mask: None if boxes are compared."""
+    """Annotations sorted by run, image and input order.
+
+    Attributes:
+        annotation_rows: their rows in the table
+        run_starts: int64 (runs + 1,)
+        mask: None if boxes are compared
+    """
 
     annotation_rows: Int32Array
     run_starts: Int64Array

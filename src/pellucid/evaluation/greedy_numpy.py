@@ -63,9 +63,10 @@ def overlapping_pairs(
 ) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
     """Yield the pairs of the same image and concept with IoU above 0, in batches of whole groups.
 
-    predictions: each concept's by descending score, ties within an image in input order (gallery
-    order). Within a group they keep that order; annotations keep input order. Groups without
-    annotations are skipped.
+    Args:
+        predictions: each concept's by descending score, ties within an image in input order
+            (gallery order). Within a group they keep that order; annotations keep input order.
+            Groups without annotations are skipped.
     """
     if annotations.box is None or predictions.box is None or not len(annotations):
         return
@@ -118,9 +119,11 @@ def assign_greedily(
     """Assign pairs greedily, best first within each prediction; ignored regions can be assigned
     repeatedly.
 
-    Pairs are grouped by prediction, in order of assignment. is_fallback: annotations that are
-    assigned only if no other is free. Pairs whose two boxes have no alternative are assigned
-    without the loop.
+    Pairs are grouped by prediction, in order of assignment.
+
+    Args:
+        is_fallback: annotations that are assigned only if no other is free. Pairs whose two boxes
+            have no alternative are assigned without the loop.
     """
     prediction_index = np.zeros(len(prediction), np.int64)
     prediction_index[1:] = np.cumsum(prediction[1:] != prediction[:-1])

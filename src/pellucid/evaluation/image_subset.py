@@ -14,7 +14,8 @@ def restrict_to_images(evaluation: Evaluation, is_selected: BoolArray) -> Evalua
     """The evaluation as if the model had been run on the selected images alone. Thresholds stay
     those of all images.
 
-    is_selected: bool (images,).
+    Args:
+        is_selected: bool (images,)
     """
     kept_rows = np.flatnonzero(is_selected[evaluation.predictions.image])
     new_row = np.full(len(evaluation.predictions) + 1, -1, np.int32)

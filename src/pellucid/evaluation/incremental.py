@@ -47,8 +47,9 @@ def replace_annotations(
     """Replace the annotations of these images (indices); the new ones follow the retained ones.
     Only these images are matched again.
 
-    annotations: of these images only; those without the shape that is compared count with their
-    box.
+    Args:
+        annotations: of these images only; those without the shape that is compared count with their
+            box
     """
     images = np.unique(images)
     annotations = complete_objects(annotations, evaluation.images, evaluation.geometry)

@@ -40,12 +40,15 @@ class PredictionsByImage:
 class RowIndex:
     """Row lists, int32, each with the start of its groups, int64.
 
-    start: of the runs (split and concept) of all predictions · matched, wrong, predicted:
-    prediction rows by run; predicted has each image once in classification, and is empty otherwise
-    · annotated: annotation rows that a prediction can match, by run, image and input order ·
-    matched_score: float64, per annotation the score of the prediction that matched it, -inf if none
-    · prediction_of_image, annotation_of_image: rows by image (stable) · index, matched_index, ...:
-    every 64th score (see `sorted_runs`).
+    Attributes:
+        start: of the runs (split and concept) of all predictions
+        matched, wrong, predicted: prediction rows by run; predicted has each image once in
+            classification, and is empty otherwise
+        annotated: annotation rows that a prediction can match, by run, image and input order
+        matched_score: float64, per annotation the score of the prediction that matched it, -inf if
+            none
+        prediction_of_image, annotation_of_image: rows by image (stable)
+        index, matched_index, ...: every 64th score (see `sorted_runs`)
     """
 
     start: Int64Array

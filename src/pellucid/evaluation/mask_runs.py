@@ -30,8 +30,11 @@ def object_runs(counts: Sequence[int]) -> tuple[Int64Array, Int64Array]:
 
 
 def counts_of_runs(begins: Int64Array, ends: Int64Array, pixels: int) -> list[int]:
-    """Run lengths from sorted runs of the object that may touch or overlap. pixels: of the
-    image."""
+    """Run lengths from sorted runs of the object that may touch or overlap.
+
+    Args:
+        pixels: of the image
+    """
     edges: list[int] = [0]
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         if len(edges) > 1 and begin <= edges[-1]:
@@ -110,9 +113,13 @@ def box_polygon(box: Sequence[float]) -> list[float]:
 
 
 class MaskMeasures(NamedTuple):
-    """box: float64 (n, 4), the box around each mask [left, top, width, height], and area: float64
-    (n,), both in pixels, zeros for an empty mask · pixels: int64 (n,), of all its runs together,
-    -1 if they cannot be read."""
+    """The box, area and size of masks.
+
+    Attributes:
+        box: float64 (n, 4), the box around each mask [left, top, width, height], and area: float64
+            (n,), both in pixels, zeros for an empty mask
+        pixels: int64 (n,), of all its runs together, -1 if they cannot be read
+    """
 
     box: Float64Array
     area: Float64Array
@@ -167,8 +174,9 @@ def pairwise_mask_iou(
 ) -> Float64Array:
     """IoU of the masks predicted[predicted_rows[i]] and annotated[annotated_rows[i]].
 
-    is_ignored: bool (n,); there the union is the area of the predicted mask. Equal to pycocotools'
-    `rleIou`; 0 for masks of images of different heights.
+    Args:
+        is_ignored: bool (n,); there the union is the area of the predicted mask. Equal to
+            pycocotools' `rleIou`; 0 for masks of images of different heights.
     """
     iou = np.zeros(len(predicted_rows))
     library = _native.library
@@ -230,8 +238,11 @@ def iou_of_counts(predicted: Sequence[int], annotated: Sequence[int], is_ignored
 def count_before(
     pixels: Int64Array, begins: Int64Array, ends: Int64Array, covered: Int64Array
 ) -> Int64Array:
-    """For each pixel, how many pixels of the runs come before it. covered: int64 (runs + 1,), the
-    pixels of all runs before each."""
+    """For each pixel, how many pixels of the runs come before it.
+
+    Args:
+        covered: int64 (runs + 1,), the pixels of all runs before each
+    """
     if not len(begins):
         return np.zeros(len(pixels), np.int64)
     run = np.searchsorted(begins, pixels, side="right")
@@ -252,8 +263,11 @@ Polygons = Sequence[Sequence[float]]
 
 
 def masks_of_polygons(objects: Sequence[Polygons], height: Int32Array, width: Int32Array) -> Masks:
-    """The mask of each object: the pixels inside any of its polygons. height, width: int32 (n,), of
-    the images in pixels."""
+    """The mask of each object: the pixels inside any of its polygons.
+
+    Args:
+        height, width: int32 (n,), of the images in pixels
+    """
     if _native.library is None:
         return create_masks(
             (

@@ -15,9 +15,11 @@ not the highest score of its image (classification)."""
 class BestOverlapSteps:
     """For every annotation, the best IoU among the predictions below any threshold.
 
-    Steps are sorted by annotation, then ascending score; each is a prediction with at least the
-    IoU of all lower-scored ones, so the last step below a threshold is the best match below it.
-    start: int64 (annotations + 1,), the first step of each annotation.
+    Steps are sorted by annotation, then ascending score; each is a prediction with at least the IoU
+    of all lower-scored ones, so the last step below a threshold is the best match below it.
+
+    Attributes:
+        start: int64 (annotations + 1,), the first step of each annotation
     """
 
     start: Int64Array
@@ -27,10 +29,15 @@ class BestOverlapSteps:
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """state: int8 per prediction · partner: the matched annotation or ignored region, else -1 ·
-    iou: with the partner, else NaN · matched_by: per annotation, the prediction that matched it,
-    else -1 · same_concept_prediction: per annotation, the prediction of its image and concept,
-    else -1."""
+    """The assignment of predictions to annotations.
+
+    Attributes:
+        state: int8 per prediction
+        partner: the matched annotation or ignored region, else -1
+        iou: with the partner, else NaN
+        matched_by: per annotation, the prediction that matched it, else -1
+        same_concept_prediction: per annotation, the prediction of its image and concept, else -1
+    """
 
     state: Int8Array
     partner: Int32Array

@@ -40,9 +40,11 @@ def match_predictions(
 ) -> Matching:
     """Match every prediction once. `iou_threshold` (0 to 1) is used in detection only.
 
-    predictions: in gallery order; run_starts: int64 (splits * concepts + 1,), the start of each
-    run; unannotated_concepts: those that only predictions name, ignored where no annotation of
-    the image has them (detection, tagging).
+    Args:
+        predictions: in gallery order
+        run_starts: int64 (splits * concepts + 1,), the start of each run
+        unannotated_concepts: those that only predictions name, ignored where no annotation of the
+            image has them (detection, tagging)
     """
     if kind == "detection":
         if len(predictions) and np.isinf(predictions.score[0]):

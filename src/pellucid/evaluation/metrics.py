@@ -33,11 +33,17 @@ class ConceptMetrics:
 
 @dataclass(frozen=True)
 class OverallMetrics:
-    """errors: FP + FN, None if the model was run on no image · macro_f1: mean over concepts where
-    F1 is defined · micro_f1: from the total counts · accuracy, argmax_accuracy, top5_accuracy:
-    share of annotated images that are correct at the thresholds, by highest score, and by the five
-    highest scores (classification) · map: mean AP (tagging) · coco: the twelve COCO metrics
-    (detection)."""
+    """Metrics over all concepts of a split.
+
+    Attributes:
+        errors: FP + FN, None if the model was run on no image
+        macro_f1: mean over concepts where F1 is defined
+        micro_f1: from the total counts
+        accuracy, argmax_accuracy, top5_accuracy: share of annotated images that are correct at the
+            thresholds, by highest score, and by the five highest scores (classification)
+        map: mean AP (tagging)
+        coco: the twelve COCO metrics (detection)
+    """
 
     errors: int | None
     micro_f1: float | None
@@ -61,8 +67,12 @@ class OverallMetrics:
 
 @dataclass(frozen=True)
 class Metrics(Displayed):
-    """images: number of images in the split · covered: number of those the model was run on, and
-    that are looked at."""
+    """Metrics of a split, overall and by concept.
+
+    Attributes:
+        images: number of images in the split
+        covered: number of those the model was run on, and that are looked at
+    """
 
     split: Split
     images: int

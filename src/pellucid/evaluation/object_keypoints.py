@@ -114,11 +114,14 @@ def mark_unlabelled(annotations: Annotations, column: Float64Array) -> Annotatio
 def pairwise_oks(
     predicted: Float64Array, annotated: Float64Array, box: Float64Array, area: Float64Array
 ) -> Float64Array:
-    """float64 (n,), OKS of predicted[i] with annotated[i]. predicted, annotated: columns; box,
-    area: of the annotation, in pixels and square pixels.
+    """float64 (n,), OKS of predicted[i] with annotated[i].
 
     Source: pycocotools `COCOeval.computeOks`. Without a labelled point the distance is that to a
     box twice as far around the annotation on each side.
+
+    Args:
+        predicted, annotated: columns
+        box, area: of the annotation, in pixels and square pixels
     """
     own, other = split_points(predicted), split_points(annotated)
     points = min(own.shape[1], other.shape[1])

@@ -19,9 +19,11 @@ Corner = tuple[float, float]
 def pairwise_oriented_iou(
     predicted: Float64Array, annotated: Float64Array, is_ignored: BoolArray
 ) -> Float64Array:
-    """IoU of predicted[i] with annotated[i]. predicted, annotated: corners, float64 (n, 8).
+    """IoU of predicted[i] with annotated[i].
 
-    is_ignored: bool (n,); there the union is the area of the predicted box.
+    Args:
+        predicted, annotated: corners, float64 (n, 8)
+        is_ignored: bool (n,); there the union is the area of the predicted box
     """
     iou = np.zeros(len(predicted))
     if _native.library is not None:

@@ -42,8 +42,9 @@ def pairwise_similarity(
     """Similarity (0 to 1) of the objects predicted_rows[i] and annotated_rows[i]: OKS of their
     keypoints, IoU of their masks or oriented boxes if both sides have them, else of their boxes.
 
-    is_ignored: bool (n,), whether the annotation is an ignored region; there the union is the
-    prediction's area. None: none is.
+    Args:
+        is_ignored: bool (n,), whether the annotation is an ignored region; there the union is the
+            prediction's area. None: none is.
     """
     if is_ignored is None:
         is_ignored = np.zeros(len(predicted_rows), bool)

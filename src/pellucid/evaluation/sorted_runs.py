@@ -24,8 +24,9 @@ class IndirectColumn:
     """A view of a column through a list of rows, without a copy; source_rows None: the column
     itself.
 
-    index: every STRIDE-th value, in memory, so a binary search in a mapped column reads one block
-    per run, not twenty.
+    Attributes:
+        index: every STRIDE-th value, in memory, so a binary search in a mapped column reads one
+            block per run, not twenty
     """
 
     source: np.ndarray
@@ -71,9 +72,11 @@ class ConcatColumn:
 class SortedRuns:
     """Rows sorted by (split, concept), then score descending, image, input order.
 
-    table_rows: rows of the underlying table, in this order; None if sorted already · score:
-    float64, image, input_order: int32, of these rows · run_begin, run_end: int64 (splits,
-    concepts), bounds of each run; a split is contiguous unless a run was replaced.
+    Attributes:
+        table_rows: rows of the underlying table, in this order; None if sorted already
+        score: float64, image, input_order: int32, of these rows
+        run_begin, run_end: int64 (splits, concepts), bounds of each run; a split is contiguous
+            unless a run was replaced
     """
 
     table_rows: Int32Array | ConcatColumn | None
@@ -119,8 +122,13 @@ def build_runs(
     input_order: np.ndarray,
     score_index: Float64Array,
 ) -> SortedRuns:
-    """Build runs of table columns; table_rows: in run order; run_starts: int64 (splits * concepts
-    + 1,); score_index: of the scores."""
+    """Build runs of table columns
+
+    Args:
+        table_rows: in run order
+        run_starts: int64 (splits * concepts + 1,)
+        score_index: of the scores
+    """
     begin, end = run_starts[:-1].reshape(split_count, -1), run_starts[1:].reshape(split_count, -1)
     return SortedRuns(
         table_rows,

@@ -11,7 +11,10 @@ from pellucid.core.tables import SPLITS, Images, Int32Array, Int64Array, Predict
 def counting_sort(row_keys: Int32Array, key_count: int) -> tuple[Int32Array, Int64Array]:
     """Stable counting sort of rows by key; returns the order and the start of each key.
 
-    row_keys: int32 (n,), from 0 to key_count - 1. Returns int32 (n,) and int64 (keys + 1,).
+    Returns int32 (n,) and int64 (keys + 1,).
+
+    Args:
+        row_keys: int32 (n,), from 0 to key_count - 1
     """
     row_keys = np.ascontiguousarray(row_keys, np.int32)
     order, key_starts = np.empty(len(row_keys), np.int32), np.zeros(key_count + 1, np.int64)

@@ -22,11 +22,13 @@ DEFAULT_THRESHOLD = 0.5
 class Threshold:
     """A concept's threshold and its errors on validation.
 
-    value: a prediction is positive if score >= value · errors, tp, fp, fn: at value · source:
-    `validation`, `fallback` (the concept has no predictions of its own), `user`, or `no scores`:
-    the value is then NO_SCORE, and every prediction counts · equally_good:
-    the closed range of values around it with the same number of errors · annotations: number of
-    validation annotations it is based on.
+    Attributes:
+        value: a prediction is positive if score >= value
+        errors, tp, fp, fn: at value
+        source: `validation`, `fallback` (the concept has no predictions of its own), `user`, or `no
+            scores`: the value is then NO_SCORE, and every prediction counts
+        equally_good: the closed range of values around it with the same number of errors
+        annotations: number of validation annotations it is based on
     """
 
     value: float
@@ -50,9 +52,12 @@ class ScoredPredictions:
 
 @dataclass(frozen=True, eq=False)
 class CandidateThresholds:
-    """Candidate thresholds: every distinct score, descending. prediction_counts, tp: int64, number
-    of predictions and of true positives at or above it · has_gap_before: True if non-candidates
-    were left out before it."""
+    """Candidate thresholds: every distinct score, descending.
+
+    Attributes:
+        prediction_counts, tp: int64, number of predictions and of true positives at or above it
+        has_gap_before: True if non-candidates were left out before it
+    """
 
     score: Float64Array
     prediction_counts: Int64Array

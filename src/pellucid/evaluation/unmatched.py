@@ -56,9 +56,11 @@ class UnmatchedIndex:
     """Annotations without a match at or above the threshold, by split and concept, in the order of
     the tab Extra.
 
-    rows: int32, annotation rows · surprise: float64, descending: minus the best IoU (boxes), or
-    the image's score · start: int64 (splits * concepts + 1,), the start of each list · index: of
-    surprise, see `sorted_runs`.
+    Attributes:
+        rows: int32, annotation rows
+        surprise: float64, descending: minus the best IoU (boxes), or the image's score
+        start: int64 (splits * concepts + 1,), the start of each list
+        index: of surprise, see `sorted_runs`
     """
 
     rows: Int32Array
@@ -165,8 +167,12 @@ def build_unmatched_runs(
     concepts: Int64Array,
     thresholds: Float64Array,
 ) -> SortedRuns:
-    """Runs of the tab Extra; optimal_index: at the optimal thresholds. Lists of concepts with
-    other thresholds are recomputed."""
+    """Runs of the tab Extra
+
+    Args:
+        optimal_index: at the optimal thresholds. Lists of concepts with other thresholds are
+            recomputed.
+    """
     concept_count = len(evaluation.concepts)
     run_keys = split * concept_count + np.arange(concept_count)
     begin, end = optimal_index.start[run_keys], optimal_index.start[run_keys + 1]

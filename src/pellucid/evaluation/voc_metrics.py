@@ -28,9 +28,10 @@ def voc_average_precision(
     """AP per concept on the covered images of a split, float64 (concepts,); NaN without
     annotations.
 
-    eleven_point: mean interpolated precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the
-    full area under the curve. inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as in
-    the development kit ("+1").
+    Args:
+        eleven_point: mean interpolated precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the
+            full area under the curve.
+        inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as in the development kit ("+1")
     """
     is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
     annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])

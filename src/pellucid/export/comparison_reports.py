@@ -67,7 +67,10 @@ def append_markdown(
     figures: Sequence[FigureChange] = (),
 ) -> None:
     """Append the report to a file, such as a CI job's summary, which may hold others already.
-    broken, figures: see format_markdown."""
+
+    Args:
+        broken, figures: see format_markdown
+    """
     with Path(path).open("a", encoding="utf-8") as stream:
         if stream.tell():
             stream.write("\n")
@@ -81,7 +84,11 @@ def format_markdown(
     figures: Sequence[FigureChange] = (),
 ) -> str:
     """Markdown for a pull-request comment: the verdict and a table of changes, worst first.
-    broken: what only the baseline has right; the first are listed. figures: of both versions."""
+
+    Args:
+        broken: what only the baseline has right; the first are listed
+        figures: of both versions
+    """
     overall = comparison.overall
     state = ", with corrections" if comparison.corrected else ""
     summary = (

@@ -34,10 +34,16 @@ EXPORT_TARGETS: tuple[ExportTarget, ...] = (
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export. split: None for all · tab, concept, order, review: of a gallery ·
-    corrected: use corrected annotations · results: of the version, at the thresholds and IoU to
-    export; None: its own · only: clauses that the items of a gallery, or the images of annotations
-    and predictions, must satisfy."""
+    """What to export.
+
+    Attributes:
+        split: None for all
+        tab, concept, order, review: of a gallery
+        corrected: use corrected annotations
+        results: of the version, at the thresholds and IoU to export; None: its own
+        only: clauses that the items of a gallery, or the images of annotations and predictions,
+            must satisfy
+    """
 
     split: Split | None = None
     tab: Tab = "missing"

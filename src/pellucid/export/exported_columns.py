@@ -43,8 +43,12 @@ def annotation_data(
     keep_unannotated: bool = False,
     only: Sequence[str] = (),
 ) -> ExportData:
-    """The view's current annotations, or a version's frozen ones. corrected: with corrections
-    applied · keep_unannotated: also the images that are not annotated."""
+    """The view's current annotations, or a version's frozen ones.
+
+    Args:
+        corrected: with corrections applied
+        keep_unannotated: also the images that are not annotated
+    """
     if version is None:
         if corrected:
             current, folders = view.corrected_state()
@@ -130,8 +134,9 @@ def prediction_data(
 ) -> ExportData:
     """The predictions in input order.
 
-    decisions_only: only those that count at the optimal thresholds, for annotation tools, where
-    each prediction is an annotation to accept.
+    Args:
+        decisions_only: only those that count at the optimal thresholds, for annotation tools, where
+            each prediction is an annotation to accept
     """
     results = version.results()
     evaluation = results.evaluation

@@ -40,7 +40,11 @@ Query = list[tuple[str, str]]
 
 @dataclass
 class PageData:
-    """Data embedded in the page. bytes_left: remaining size budget."""
+    """Data embedded in the page.
+
+    Attributes:
+        bytes_left: remaining size budget
+    """
 
     bytes_left: float
     folder: Path | None
@@ -84,10 +88,15 @@ def export_html(
     """Write a static page: one file if `path` ends in .html, otherwise a folder with the page and
     its images.
 
-    items: first items exported of each list, at most 100. megabytes: approximate size limit;
-    content is added by importance: the metrics, the galleries of all concepts, of causes, slices
-    and confusions, of single concepts, whole images. against: another version of the view to
-    compare with. force: replace an existing page. Raises ExportError, EmptySplitError.
+    Raises ExportError, EmptySplitError.
+
+    Args:
+        items: first items exported of each list, at most 100
+        megabytes: approximate size limit; content is added by importance: the metrics, the
+            galleries of all concepts, of causes, slices and confusions, of single concepts, whole
+            images
+        against: another version of the view to compare with
+        force: replace an existing page
     """
     results = version.results()
     results.split_index(split)

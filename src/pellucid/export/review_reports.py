@@ -91,8 +91,11 @@ def write_corrections(
     view: View, export_data: ExportData, format: str, path: Path, split: Split | None
 ) -> list[Note]:
     """Export corrections. csv, parquet, json: a list of removed and added annotations. Annotation
-    formats: the changed images with their current annotations. export_data: the whole corrected
-    view."""
+    formats: the changed images with their current annotations.
+
+    Args:
+        export_data: the whole corrected view
+    """
     edits = locate_current_decisions(view, EDIT_ACTIONS)
     if format in ("csv", "parquet", "json"):
         change_entries = [

@@ -57,7 +57,8 @@ def parse_annotations(
 ) -> ParsedAnnotations:
     """Read images and annotations from a path or from columns in dataframes.
 
-    format: one of ANNOTATION_FORMATS, or None to detect it.
+    Args:
+        format: one of ANNOTATION_FORMATS, or None to detect it
     """
     with convert_os_errors(source):
         if not isinstance(source, str | Path):

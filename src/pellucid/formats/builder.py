@@ -48,8 +48,11 @@ BoxCoordinates = tuple[float, float, float, float]
 def note_skipped(
     shapes: Mapping[str, int], image_count: int, dropped_count: int, keys: Mapping[str, int]
 ) -> list[Note]:
-    """Notes on annotations and keys that were not read. dropped_count: other annotations of the
-    same images."""
+    """Notes on annotations and keys that were not read.
+
+    Args:
+        dropped_count: other annotations of the same images
+    """
     notes = []
     if shapes:
         counts = ", ".join(f"{count:,} {shape}" for shape, count in shapes.items())
@@ -69,7 +72,12 @@ def note_skipped(
 
 @dataclass
 class DatasetBuilder:
-    """path: of the source, for messages · image_folder: given by the user, if any."""
+    """Collects images and annotations record by record.
+
+    Attributes:
+        path: of the source, for messages
+        image_folder: given by the user, if any
+    """
 
     path: str
     format: str
@@ -96,8 +104,11 @@ class DatasetBuilder:
         metadata: str = "",
         annotated: bool = True,
     ) -> int:
-        """Add an image or its missing properties; return its index. annotated: whether it was
-        annotated."""
+        """Add an image or its missing properties; return its index.
+
+        Args:
+            annotated: whether it was annotated
+        """
         normalized_path = normalize_image_path(self.path, file_name, self.image_folder)
         image_index = self._image_index_by_path.setdefault(
             normalized_path, len(self._image_index_by_path)
@@ -239,8 +250,11 @@ class DatasetBuilder:
         location: str,
         ignore: bool = False,
     ) -> None:
-        """Add a mask with the box around it. pixels: bool (height, width) in the size of the image,
-        of which at least one is set."""
+        """Add a mask with the box around it.
+
+        Args:
+            pixels: bool (height, width) in the size of the image, of which at least one is set
+        """
         masks = encode_mask_arrays(pixels[None])
         self.add_encoded_mask(image_index, concept, masks, 0, location, ignore=ignore)
 
@@ -254,8 +268,11 @@ class DatasetBuilder:
         box: BoxCoordinates | None = None,
         ignore: bool = False,
     ) -> None:
-        """Add one of several masks in the size of the image. box: of the object; that around its
-        pixels if it has none."""
+        """Add one of several masks in the size of the image.
+
+        Args:
+            box: of the object; that around its pixels if it has none
+        """
         measures = measure_masks(masks[row : row + 1])
         x, y, width, height = measures.box[0].tolist() if box is None else box
         area = float(measures.area[0])
@@ -270,8 +287,11 @@ class DatasetBuilder:
         location: str,
         box: BoxCoordinates | None = None,
     ) -> None:
-        """Add the keypoints of an object, of which at least one is labelled. box: around it; that
-        around its labelled points if it has none."""
+        """Add the keypoints of an object, of which at least one is labelled.
+
+        Args:
+            box: around it; that around its labelled points if it has none
+        """
         if box is None:
             numbers = stated.keypoints
             labelled = [index for index in range(0, len(numbers), 3) if numbers[index + 2] > 0]
@@ -291,8 +311,11 @@ class DatasetBuilder:
     def add_annotations(
         self, parsed: ParsedAnnotations, image_paths: list[str], location: str
     ) -> None:
-        """Add the annotations of another source. image_paths: the paths of its images in this data
-        set."""
+        """Add the annotations of another source.
+
+        Args:
+            image_paths: the paths of its images in this data set
+        """
         annotations = parsed.annotations
         annotation_values = zip(
             annotations.image.tolist(),
@@ -332,8 +355,11 @@ class DatasetBuilder:
 
     def skip_shape(self, image_index: int, shape: str, has_concept: bool = True) -> None:
         """Count an annotation that cannot be read. Its image counts as not annotated, as
-        predictions of the object would otherwise be errors; not if it has no concept. shape: its
-        kind, for the note."""
+        predictions of the object would otherwise be errors; not if it has no concept.
+
+        Args:
+            shape: its kind, for the note
+        """
         self._skipped_shapes[shape] += 1
         if has_concept:
             self._skipped_images.add(image_index)
@@ -358,8 +384,12 @@ class DatasetBuilder:
         image_folder: str | None = None,
         unit: BoxUnit = "pixels",
     ) -> ParsedAnnotations:
-        """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as
-        listed by the format, if any."""
+        """Build the result.
+
+        Args:
+            kind: as requested, or None to infer it
+            concepts, concept_ids: as listed by the format, if any
+        """
         has_content = bool(self._boxes or self._tags)
         self._drop_skipped_images()
         if not self._boxes and not self._tags and (self._skipped_shapes or self._unread_keys):

@@ -11,8 +11,11 @@ VERTICES = 128
 def ellipse_outline(
     center: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
 ) -> list[tuple[float, float]]:
-    """Points on an ellipse. degrees: by which it is turned about its center, clockwise on the
-    screen."""
+    """Points on an ellipse.
+
+    Args:
+        degrees: by which it is turned about its center, clockwise on the screen
+    """
     turn = math.radians(degrees)
     points = []
     for vertex in range(VERTICES):
@@ -31,7 +34,11 @@ def rotate_box(
     corners: tuple[float, float, float, float], degrees: float
 ) -> list[tuple[float, float]]:
     """The corners of a box that is turned about its center, clockwise on the screen; two opposite
-    ones if it is not turned. corners: left, top, right, bottom."""
+    ones if it is not turned.
+
+    Args:
+        corners: left, top, right, bottom
+    """
     x_min, y_min, x_max, y_max = corners
     x, y, angle = (x_min + x_max) / 2, (y_min + y_max) / 2, math.radians(degrees)
     if not degrees % 360:

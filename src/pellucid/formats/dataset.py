@@ -41,7 +41,11 @@ Severity = Literal["info", "warning"]
 
 @dataclass(frozen=True)
 class Note:
-    """Something a reader found that a person should know. kind: a short fixed word for programs."""
+    """Something a reader found that a person should know.
+
+    Attributes:
+        kind: a short fixed word for programs
+    """
 
     kind: str
     message: str
@@ -53,9 +57,12 @@ class Note:
 class Inference:
     """A property of a source that was inferred from its data.
 
-    question: `boxes`, `category ids`, ... · answer: the chosen interpretation · evidence: a
-    sentence · alternatives: the others, with their evidence · forced: whether the user specified
-    it.
+    Attributes:
+        question: `boxes`, `category ids`, ...
+        answer: the chosen interpretation
+        evidence: a sentence
+        alternatives: the others, with their evidence
+        forced: whether the user specified it
     """
 
     question: str
@@ -71,8 +78,11 @@ BoxShape = Literal["xywh", "xyxy", "cxcywh", "yxyx", "yxhw"]
 
 @dataclass(frozen=True)
 class BoxShapes:
-    """What the four numbers of boxes may mean, to be decided by evidence at import. default: what
-    the format states; None where it states nothing."""
+    """What the four numbers of boxes may mean, to be decided by evidence at import.
+
+    Attributes:
+        default: what the format states; None where it states nothing
+    """
 
     candidates: tuple[BoxShape, ...]
     default: BoxShape | None = None
@@ -80,12 +90,18 @@ class BoxShapes:
 
 @dataclass(frozen=True, eq=False)
 class ParsedAnnotations:
-    """concepts: names in the file's order · concept_ids: the file's ids ('' if it uses names) ·
-    concepts_listed: whether the file lists its concepts (otherwise sorted by name) · images: split
-    -1, width and height 0 if unknown · image_folder: the folder of the image files, if known, else
-    None · unit: of the boxes; `fractions` of the image size are converted to pixels when the size
-    is known · box_shapes: where the numbers of a box are as written and have several possible
-    meanings."""
+    """Annotations as a reader returns them.
+
+    Attributes:
+        concepts: names in the file's order
+        concept_ids: the file's ids ('' if it uses names)
+        concepts_listed: whether the file lists its concepts (otherwise sorted by name)
+        images: split -1, width and height 0 if unknown
+        image_folder: the folder of the image files, if known, else None
+        unit: of the boxes; `fractions` of the image size are converted to pixels when the size is
+            known
+        box_shapes: where the numbers of a box are as written and have several possible meanings
+    """
 
     path: str
     format: str
@@ -135,20 +151,32 @@ ConceptInterpretation = Literal["name", "id", "position", "column"]
 
 @dataclass(frozen=True, eq=False)
 class ParsedPredictions:
-    """image_keys: the file's image references · image: index into them, one per row ·
-    image_key_kind: what the format uses as image keys, if ambiguous · concept_keys, concept:
-    likewise · concept_interpretation: names, annotation ids, zero-based positions, or columns of a
-    wide table · box: [left, top, width, height] in `unit` · record_numbers: of each row in the
-    file · alternative: the same file with its columns in another order, if possible · box_shape:
-    whether the file's boxes start with the top left corner or the center · box_shapes: where
-    the numbers of `box` are as written and the file does not state their meaning · mask: run
-    lengths in pixels of the image, nothing for rows without · outline: polygons as in Annotations,
-    in `outline_unit` · area: where it is not that of the box, NaN: of the outline · keypoints:
-    float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point ·
-    not_run: bool, of image_keys, images on which the model failed · stated_shape: where names of
-    columns say what the numbers are, what they say; `box` is [left, top, width, height] even so ·
-    has_id_column: whether the column of a table with the image keys is called an id ·
-    remedy_for_names: what helps if no concept key is known."""
+    """Predictions as a reader returns them.
+
+    Attributes:
+        image_keys: the file's image references
+        image: index into them, one per row
+        image_key_kind: what the format uses as image keys, if ambiguous
+        concept_keys, concept: likewise
+        concept_interpretation: names, annotation ids, zero-based positions, or columns of a wide
+            table
+        box: [left, top, width, height] in `unit`
+        record_numbers: of each row in the file
+        alternative: the same file with its columns in another order, if possible
+        box_shape: whether the file's boxes start with the top left corner or the center
+        box_shapes: where the numbers of `box` are as written and the file does not state their
+            meaning
+        mask: run lengths in pixels of the image, nothing for rows without
+        outline: polygons as in Annotations, in `outline_unit`
+        area: where it is not that of the box, NaN: of the outline
+        keypoints: float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row
+            has no point
+        not_run: bool, of image_keys, images on which the model failed
+        stated_shape: where names of columns say what the numbers are, what they say; `box` is
+            [left, top, width, height] even so
+        has_id_column: whether the column of a table with the image keys is called an id
+        remedy_for_names: what helps if no concept key is known
+    """
 
     path: str
     format: str
@@ -282,8 +310,9 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
     """The relative image path with `/` separators; raises PathTraversalError if it is outside the
     image folder.
 
-    image_folder: absolute paths in it become relative to it, and so do those of another machine
-    whose last parts name a file in it.
+    Args:
+        image_folder: absolute paths in it become relative to it, and so do those of another machine
+            whose last parts name a file in it
     """
     posix_path = raw_path.replace("\\", "/")
     if image_folder is not None:
@@ -352,7 +381,11 @@ def check_scores(predictions: ParsedPredictions) -> None:
 
 def check_magnitudes(path: object, boxes: Float64Array, row_location: Any) -> None:
     """Raise InvalidBoxError for the first box with a number that is not finite or no coordinate:
-    whatever the numbers of the others mean. row_location: as in `check_boxes`."""
+    whatever the numbers of the others mean.
+
+    Args:
+        row_location: as in `check_boxes`
+    """
     invalid_rows = np.flatnonzero(~(np.abs(boxes) < MAX_MAGNITUDE).all(axis=1))
     if len(invalid_rows):
         row = int(invalid_rows[0])
@@ -363,7 +396,8 @@ def check_boxes(path: object, boxes: Float64Array, row_location: Any) -> list[No
     """Raise InvalidBoxError for the first box that is not finite or has a negative size; report
     boxes of zero size.
 
-    row_location: a function from a row to its location in the file.
+    Args:
+        row_location: a function from a row to its location in the file
     """
     zero_size_count = 0
     for start in range(0, len(boxes), CHECK_CHUNK_ROWS):

@@ -18,9 +18,12 @@ ANNOTATION_FOLDERS = {"annotations", "annotation", "ann", "labels", "xml", "xmls
 class ImageLocator:
     """Locates images from the names that files of annotations state.
 
-    source: the file or folder that is imported · image_folder: given by the user, if any ·
-    by_folder: whether a stated name is relative to the folder of its file, where no image says
-    otherwise · outdated_count: images that were renamed since, with their files of annotations.
+    Attributes:
+        source: the file or folder that is imported
+        image_folder: given by the user, if any
+        by_folder: whether a stated name is relative to the folder of its file, where no image says
+            otherwise
+        outdated_count: images that were renamed since, with their files of annotations
     """
 
     source: Path

@@ -37,7 +37,11 @@ def parse_instance_map(path: Path) -> NDArray[np.int32]:
 
 def palette_indices(colors: NDArray[np.int32]) -> NDArray[np.int32]:
     """The index of each colour in Pascal VOC's palette, -1 if it has none: its three lowest bits
-    are the highest bits of red, green and blue, and so on. colors: int32 (height, width, 3)."""
+    are the highest bits of red, green and blue, and so on.
+
+    Args:
+        colors: int32 (height, width, 3)
+    """
     index = np.zeros(colors.shape[:2], np.int32)
     for place in range(8):
         channel, bit = place % 3, 7 - place // 3
@@ -49,7 +53,8 @@ def palette_indices(colors: NDArray[np.int32]) -> NDArray[np.int32]:
 def masks_of_instances(values: NDArray[np.int32]) -> tuple[list[int], Masks]:
     """The distinct values of an instance map, in order, and the mask of each.
 
-    values: int32 (height, width).
+    Args:
+        values: int32 (height, width)
     """
     height, width = values.shape
     flat = values.ravel(order="F")

@@ -36,7 +36,12 @@ NUMBER_LIST = re.compile(r"\[\s*\d+(\s*,\s*\d+)*\s*\]")
 
 @dataclass(frozen=True)
 class ClassNames:
-    """key: where the document states them · name_by_number: by the number as text."""
+    """Names of classes that a JSON document states.
+
+    Attributes:
+        key: where the document states them
+        name_by_number: by the number as text
+    """
 
     key: str
     name_by_number: Mapping[str, str]

@@ -34,8 +34,11 @@ def check_file_size(path: Path, max_bytes: int) -> Path:
 
 
 def check_unpacked_size(path: Path, duckdb_path: str, connection: Any) -> None:
-    """Raise FileTooLargeError for a decompression bomb in Parquet. duckdb_path: the path escaped
-    for DuckDB."""
+    """Raise FileTooLargeError for a decompression bomb in Parquet.
+
+    Args:
+        duckdb_path: the path escaped for DuckDB
+    """
     query = "SELECT sum(total_uncompressed_size), sum(num_values) FROM parquet_metadata(?)"
     declared_bytes, value_count = connection.execute(query, [duckdb_path]).fetchone()
     unpacked_bytes = max(int(declared_bytes or 0), 4 * int(value_count or 0))

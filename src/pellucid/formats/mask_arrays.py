@@ -58,8 +58,11 @@ def counts_text(counts: str | bytes | list[int]) -> str:
 
 
 def run_lengths(mask: Any) -> list[int]:
-    """Lengths of the runs of background and object in turn, down the columns. mask: bool (height,
-    width)."""
+    """Lengths of the runs of background and object in turn, down the columns.
+
+    Args:
+        mask: bool (height, width)
+    """
     changes = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))
     counts: list[int] = np.diff(changes, prepend=0, append=mask.size).tolist()
     return counts

@@ -27,8 +27,13 @@ NO_BOX: BoxCoordinates = (0.0, 0.0, 0.0, 0.0)
 
 @dataclass
 class PredictionBuilder:
-    """path: of the source, for messages · format: name of the format · record_noun: what a record
-    number counts, for messages."""
+    """Collects predictions record by record.
+
+    Attributes:
+        path: of the source, for messages
+        format: name of the format
+        record_noun: what a record number counts, for messages
+    """
 
     path: str
     format: str

@@ -50,7 +50,9 @@ from pellucid.formats.unsupported import reject_unsupported_format
 def read_predictions(source: Any, format: str | None, options: ReadOptions) -> ParsedPredictions:
     """Read predictions from a path or from columns in dataframes; parsed ones are only checked.
 
-    format: one of PREDICTION_FORMATS, or None to detect it · options: with the view's kind.
+    Args:
+        format: one of PREDICTION_FORMATS, or None to detect it
+        options: with the view's kind
     """
     kind = options.kind or "detection"
     with convert_os_errors(source):
@@ -139,8 +141,11 @@ def parse_prediction_file(
 
 
 def reject_annotations(probe: Probe, but: Collection[AnnotationFormat] = ()) -> None:
-    """Raises AnnotationsAsPredictionsError if the source is a file of annotations. but: formats
-    whose files may have scores."""
+    """Raises AnnotationsAsPredictionsError if the source is a file of annotations.
+
+    Args:
+        but: formats whose files may have scores
+    """
     for reader in READERS:
         if reader is not table.FORMAT and reader not in but and reader.matches(probe):
             raise AnnotationsAsPredictionsError(probe.path, reader.name)

@@ -22,8 +22,11 @@ MAX_SAMPLED_FILES = 20
 
 @dataclass(frozen=True)
 class Probe:
-    """A source whose format is to be detected. head: the beginning of a file's text, '' for a
-    folder."""
+    """A source whose format is to be detected.
+
+    Attributes:
+        head: the beginning of a file's text, '' for a folder
+    """
 
     path: Path
     head: str
@@ -94,8 +97,11 @@ def probe_source(source: str | Path) -> Probe:
 
 @dataclass(frozen=True)
 class AnnotatedShapes:
-    """What the annotations of a view state, beside boxes. keypoint_count: of an object, 0 if they
-    have none or different numbers."""
+    """What the annotations of a view state, beside boxes.
+
+    Attributes:
+        keypoint_count: of an object, 0 if they have none or different numbers
+    """
 
     has_masks: bool = False
     keypoint_count: int = 0
@@ -103,12 +109,19 @@ class AnnotatedShapes:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Options for reading a source. kind: the view's, if any · image_folder: the local folder that
-    image paths are relative to · first_pixel: the index of the first pixel, if the format does not
-    define it · concepts: the view's concept names · columns: columns of a table by role ·
-    separator: of several concepts in one cell; `none` for one concept per cell ·
-    has_scores: of predictions, as the user says · score_form: `percent` or `logits`, if the user
-    says so · annotated_shapes: those of the view, for readers of predictions that need them."""
+    """Options for reading a source.
+
+    Attributes:
+        kind: the view's, if any
+        image_folder: the local folder that image paths are relative to
+        first_pixel: the index of the first pixel, if the format does not define it
+        concepts: the view's concept names
+        columns: columns of a table by role
+        separator: of several concepts in one cell; `none` for one concept per cell
+        has_scores: of predictions, as the user says
+        score_form: `percent` or `logits`, if the user says so
+        annotated_shapes: those of the view, for readers of predictions that need them
+    """
 
     kind: Kind | None = None
     image_folder: str | None = None
@@ -132,8 +145,11 @@ def create_read_options(
     annotated_shapes: Callable[[], AnnotatedShapes] = AnnotatedShapes,
     score_form: str | None = None,
 ) -> ReadOptions:
-    """Options as given by the user. image_folder: a local folder or a URL, which readers do not
-    need."""
+    """Options as given by the user.
+
+    Args:
+        image_folder: a local folder or a URL, which readers do not need
+    """
     return ReadOptions(
         kind,
         None if image_folder is None or "://" in image_folder else image_folder,
@@ -152,8 +168,14 @@ def create_read_options(
 
 @dataclass(frozen=True)
 class AnnotationFormat:
-    """name: for `--format` · matches: whether a source has this format · read: parse it into
-    columns · has_columns: whether the user may name its columns, as those of a table."""
+    """A format of annotations: how it is recognised and read.
+
+    Attributes:
+        name: for `--format`
+        matches: whether a source has this format
+        read: parse it into columns
+        has_columns: whether the user may name its columns, as those of a table
+    """
 
     name: str
     matches: Callable[[Probe], bool]

@@ -17,8 +17,12 @@ MIN_IOU, MIN_SHARE = 0.5, 0.5
 
 
 def shape_notes(boxes: Float64Array, extents: Float64Array) -> list[Note]:
-    """A warning if most shapes do not fill their boxes. boxes: float64 (n, 4), stated; extents:
-    float64 (n, 4), the boxes around the shapes."""
+    """A warning if most shapes do not fill their boxes.
+
+    Args:
+        boxes: float64 (n, 4), stated
+        extents: float64 (n, 4), the boxes around the shapes
+    """
     if len(boxes) < MIN_SHAPES:
         return []
     rows = np.linspace(0, len(boxes) - 1, min(MAX_SHAPES, len(boxes))).astype(np.int64)

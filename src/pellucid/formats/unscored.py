@@ -35,7 +35,8 @@ def parse_unscored(
 ) -> ParsedPredictions:
     """The objects, tags or classes that a source states, with NO_SCORE for each.
 
-    parse_annotations, read_scored: the readers of sources of both kinds.
+    Args:
+        parse_annotations, read_scored: the readers of sources of both kinds
     """
     if isinstance(source, str | Path) and "://" not in str(source) and format is None:
         probe = probe_source(source)

@@ -17,8 +17,13 @@ TABLE_REMEDY = "Convert it to a CSV table of image, concept and box (docs/format
 
 @dataclass(frozen=True)
 class UnsupportedFormat:
-    """name: its common name · remedy: what to do · before_readers: whether a reader would mistake
-    it for another format."""
+    """A format that is recognised to name what helps.
+
+    Attributes:
+        name: its common name
+        remedy: what to do
+        before_readers: whether a reader would mistake it for another format
+    """
 
     name: str
     matches: Callable[[Probe], bool]

@@ -16,8 +16,10 @@ Region = tuple[int, int, int, int]
 def box_crop_region(box: tuple[float, float, float, float], width: int, height: int) -> Region:
     """A square around a box, shifted into the image and clipped where it exceeds it.
 
-    box: [left, top, width, height] in pixels, may extend beyond the image. Returns the same in
-    integer pixels.
+    Returns the same in integer pixels.
+
+    Args:
+        box: [left, top, width, height] in pixels, may extend beyond the image
     """
     side = max(MIN_CROP_SIDE, CONTEXT_FACTOR * max(box[2], box[3]))
     box = tuple(

@@ -25,8 +25,13 @@ each other."""
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """first, second: positions of two images, first < second · distance: of their hashes, in bits
-    of 64 · is_identical: whether the files have the same content."""
+    """Two images that look the same.
+
+    Attributes:
+        first, second: positions of two images, first < second
+        distance: of their hashes, in bits of 64
+        is_identical: whether the files have the same content
+    """
 
     first: int
     second: int
@@ -46,7 +51,11 @@ MAX_PAIRS = 20_000
 
 @dataclass(frozen=True)
 class DuplicatePairs:
-    """is_truncated: whether there are more, among images of one split."""
+    """Pairs of images that look the same, the most similar first.
+
+    Attributes:
+        is_truncated: whether there are more, among images of one split
+    """
 
     pairs: list[DuplicatePair]
     is_truncated: bool
@@ -59,8 +68,9 @@ def find_duplicate_pairs(
 ) -> DuplicatePairs:
     """Images with the same content, and near duplicates of different content, the most alike first.
 
-    splits: of each image; pairs of different splits are searched for first, and are all found but
-    for MAX_PAIRS.
+    Args:
+        splits: of each image; pairs of different splits are searched for first, and are all found
+            but for MAX_PAIRS
     """
     contents = same_contents(locations)
     hashes = np.zeros(len(locations), np.uint64)
@@ -110,7 +120,11 @@ def find_close_hashes(
     positions: Int64Array, hashes: np.ndarray, labels: Int64Array
 ) -> tuple[list[DuplicatePair], bool]:
     """Pairs of positions whose hashes are at most MAX_HASH_DISTANCE apart, those of different
-    labels first, and whether some of equal labels were left out. hashes: uint64 (n,)."""
+    labels first, and whether some of equal labels were left out.
+
+    Args:
+        hashes: uint64 (n,)
+    """
     distances: dict[tuple[int, int], int] = {}
     for has_same_label in (False, True):
         for members in members_of_parts(hashes):

@@ -68,8 +68,11 @@ def image_file_size(location: str) -> int | None:
 
 
 def open_image(location: str, follow_links: bool = False) -> AbstractContextManager[IO[bytes]]:
-    """Open for reading; raises OSError, ExternalLinkError. follow_links: allow links outside
-    the folder."""
+    """Open for reading; raises OSError, ExternalLinkError.
+
+    Args:
+        follow_links: allow links outside the folder
+    """
     if is_remote(location):
         import fsspec
 

@@ -66,9 +66,15 @@ GreyPixels = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class ImageMeasurements:
-    """statistics: float32 (n, IMAGE_STATISTICS), NaN if unknown · colours: int8 (n,), index
-    into COLOUR_NAMES, -1 · descriptors: float32. The first row is the whole image, then the
-    boxes. camera, taken: from EXIF, '' if missing; taken: `YYYY-MM-DD HH`."""
+    """Measurements of an image file.
+
+    Attributes:
+        statistics: float32 (n, IMAGE_STATISTICS), NaN if unknown
+        colours: int8 (n,), index into COLOUR_NAMES, -1
+        descriptors: float32. The first row is the whole image, then the boxes.
+        camera, taken: from EXIF, '' if missing
+        taken: `YYYY-MM-DD HH`
+    """
 
     statistics: GreyPixels
     colours: np.ndarray

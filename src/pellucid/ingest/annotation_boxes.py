@@ -222,7 +222,11 @@ def find_sizes(images: Images, folders: Sequence[str], annotations: Annotations)
 
 def is_plausible(shape: BoxShape, raw: Float64Array, sizes: Float64Array) -> bool:
     """Whether the numbers can have this meaning: sizes are not negative and nearly all boxes lie
-    inside their image. sizes: width and height of each box's image, 0 if unknown."""
+    inside their image.
+
+    Args:
+        sizes: width and height of each box's image, 0 if unknown
+    """
     low, high = corner_points(shape, raw)
     return bool((high >= low).all()) and inside_share(low, high, sizes) >= MIN_INSIDE_SHARE
 

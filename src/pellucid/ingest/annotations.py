@@ -152,8 +152,12 @@ def reject_other_splits(
     target_rows: Int64Array,
     known_rows: Int64Array,
 ) -> None:
-    """Raise SplitConflictError if an image of the view is in another split. target_rows: of the
-    view, for each new image · known_rows: the new images that the view has."""
+    """Raise SplitConflictError if an image of the view is in another split.
+
+    Args:
+        target_rows: of the view, for each new image
+        known_rows: the new images that the view has
+    """
     for new_row in known_rows.tolist():
         old_split, new_split = images.split[target_rows[new_row]], new_images.split[new_row]
         if new_split not in (-1, old_split):

@@ -33,7 +33,8 @@ MIN_BOXES = 20
 class BoxAgreement:
     """Compares the most confident boxes of a source with the annotations.
 
-    confident_rows: of the source, by descending score.
+    Attributes:
+        confident_rows: of the source, by descending score
     """
 
     source: ParsedPredictions
@@ -97,8 +98,12 @@ class BoxAgreement:
         annotations: Annotations,
         concept_count: int,
     ) -> tuple[Int64Array, Int64Array]:
-        """Places among the confident boxes and rows of annotations of the same image and concept
-        at IoU >= 0.5. concepts: of each confident box, negative if unknown."""
+        """Places among the confident boxes and rows of annotations of the same image and concept at
+        IoU >= 0.5.
+
+        Args:
+            concepts: of each confident box, negative if unknown
+        """
         source, images = self.source, self.images
         image_rows = image_refs.positions[source.image[self.confident_rows]]
         places = np.flatnonzero((image_rows >= 0) & (concepts >= 0))

@@ -123,7 +123,9 @@ def sample_boxes(
 def mean_ious(boxes: Float64Array, others: Float64Array) -> Float64Array:
     """The mean IoU of the boxes with those at the same places of each other reading.
 
-    boxes: [n, 4], left, top, width, height · others: [readings, n, 4]
+    Args:
+        boxes: [n, 4], left, top, width, height
+        others: [readings, n, 4]
     """
     if not len(boxes):
         return np.zeros(len(others))

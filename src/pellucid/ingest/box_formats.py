@@ -50,9 +50,14 @@ RESIZE_MODES = ("stretched", "letterboxed", "padded")
 
 @dataclass(frozen=True)
 class BoxFormat:
-    """shape: meaning of the numbers · unit: pixels, fractions, percent, or `640 stretched`, `640
-    letterboxed` (in the middle) and `640 padded` (at the right and below alone): pixels of the
-    square that the image was resized to; `1 letterboxed`: fractions of that square."""
+    """What the four numbers of a box mean.
+
+    Attributes:
+        shape: meaning of the numbers
+        unit: pixels, fractions, percent, or `640 stretched`, `640 letterboxed` (in the middle) and
+            `640 padded` (at the right and below alone): pixels of the square that the image was
+            resized to; `1 letterboxed`: fractions of that square
+    """
 
     shape: str
     unit: str
@@ -89,8 +94,12 @@ def parse_box_format(format_name: str) -> BoxFormat | None:
 def convert_to_pixels(
     box_format: BoxFormat, raw_boxes: Float64Array, width: Int32Array, height: Int32Array
 ) -> Float64Array:
-    """Convert to [left, top, width, height] in image pixels. raw_boxes: float64 (n, 4), as
-    written; width, height: of each row's image."""
+    """Convert to [left, top, width, height] in image pixels.
+
+    Args:
+        raw_boxes: float64 (n, 4), as written
+        width, height: of each row's image
+    """
     a, b, c, d = raw_boxes.T
     if box_format.shape == "xyxy":
         box = np.stack([a, b, c - a, d - b], axis=1)
@@ -121,8 +130,11 @@ def convert_to_pixels(
 def possible_box_formats(
     raw_boxes: Float64Array, has_sizes: bool, reach_edge: bool = True
 ) -> list[BoxFormat]:
-    """The box formats that are consistent with the range of the numbers. reach_edge: of resized
-    images only those whose edge some box comes near."""
+    """The box formats that are consistent with the range of the numbers.
+
+    Args:
+        reach_edge: of resized images only those whose edge some box comes near
+    """
     largest = float(raw_boxes.max(initial=0))
     units = ["pixels"]
     if has_sizes:
@@ -167,7 +179,10 @@ def select_image_annotations(annotations: Annotations, image_rows: Int32Array) -
 
 def overlap_share(box: Float64Array, image_rows: Int32Array, annotations: Annotations) -> float:
     """The share of boxes that overlap an annotation of any concept in their image (IoU >= 0.5).
-    image_rows: int32, all known."""
+
+    Args:
+        image_rows: int32, all known
+    """
     zeros = np.zeros(len(box), np.int32)
     predictions = Predictions(
         image_rows, zeros, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32)

@@ -58,10 +58,11 @@ def infer_box_format(
     annotations: Annotations,
     forced_format: str | None,
 ) -> tuple[ParsedPredictions, list[Inference]]:
-    """The source with its boxes converted: the format's default, unless clearly more boxes
-    agree in another format.
+    """The source with its boxes converted: the format's default, unless clearly more boxes agree in
+    another format.
 
-    forced_format: the name of a box format set by the user.
+    Args:
+        forced_format: the name of a box format set by the user
     """
     if source.box is None:
         return source, []

@@ -38,9 +38,13 @@ def image_locations(images: Images, folders: list[str], image_rows: np.ndarray) 
 
 @dataclass(frozen=True)
 class SampledFiles:
-    """Paths of images that were looked at: count · unreadable: missing or damaged · turned: whose
-    declared sides are exchanged, as those of the file before its EXIF rotation · other_size: of
-    another size than declared."""
+    """Paths of images that were looked at: count
+
+    Attributes:
+        unreadable: missing or damaged
+        turned: whose declared sides are exchanged, as those of the file before its EXIF rotation
+        other_size: of another size than declared
+    """
 
     count: int
     unreadable: list[str]

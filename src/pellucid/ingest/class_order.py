@@ -28,7 +28,8 @@ def class_order_notes(
     """A warning if few images have their highest score for the annotated class, and most would if
     the classes were exchanged one for one.
 
-    image_rows, concepts: of each prediction, negative where unknown.
+    Args:
+        image_rows, concepts: of each prediction, negative where unknown
     """
     is_known = (image_rows >= 0) & (concepts >= 0) & (concepts < len(names))
     counts = confusion_counts(source, image_rows, concepts, is_known, annotations, len(names))
@@ -62,7 +63,8 @@ def reject_other_images(
     """Raise AmbiguousInterpretationError if few images have their highest score for the annotated
     class, and most would with another reading of the image ids that resolves all of them.
 
-    concepts: of each prediction, negative where unknown.
+    Args:
+        concepts: of each prediction, negative where unknown
     """
     is_known = (concepts >= 0) & (concepts < concept_count)
 

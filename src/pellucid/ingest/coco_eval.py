@@ -39,11 +39,15 @@ def evaluate_coco(
     """COCO's metrics of predictions against annotations: twelve, of keypoints ten. Also returns
     notes on the files.
 
-    annotations, predictions: paths or in-memory data, as for `View.add` and
-    `Version.add_predictions`; the model counts as run on all images of the annotations,
-    regardless of split. images: the image folder, if sizes must be read from the files. geometry:
-    `keypoints`, `mask`, `oriented_box` or `box`; default: the finest that both sides have. A
-    metric is None where COCO gives -1. Raises PellucidError.
+    Raises PellucidError.
+
+    Args:
+        annotations, predictions: paths or in-memory data, as for `View.add` and
+            `Version.add_predictions`; the model counts as run on all images of the annotations,
+            regardless of split
+        images: the image folder, if sizes must be read from the files
+        geometry: `keypoints`, `mask`, `oriented_box` or `box`; default: the finest that both sides
+            have. A metric is None where COCO gives -1.
     """
     with ThreadPoolExecutor(2) as pool:
         options = create_read_options("detection", images)

@@ -248,7 +248,11 @@ def require_same_points(
     schemes: Mapping[int, Float64Array],
 ) -> None:
     """Raise KeypointCountError if predictions have other numbers of points than the annotations of
-    their concept. schemes: see predicted_points."""
+    their concept.
+
+    Args:
+        schemes: see predicted_points
+    """
     counts = (~np.isnan(points[:, 0::3])).sum(axis=1)
     for concept, scheme in schemes.items():
         expected = int((scheme[:, 0] > 0).sum())
@@ -265,8 +269,11 @@ FAR_AWAY = -1e7
 def predicted_points(
     points: Float64Array, predictions: Predictions, schemes: Mapping[int, Float64Array]
 ) -> Float64Array:
-    """The column of predicted keypoints: as many points as the annotations have. schemes: sigma and
-    links of each concept's points."""
+    """The column of predicted keypoints: as many points as the annotations have.
+
+    Args:
+        schemes: sigma and links of each concept's points
+    """
     count = max((len(scheme) for scheme in schemes.values()), default=0)
     column = np.zeros((len(predictions), count, POINT_NUMBERS))
     shared = min(count, points.shape[1] // 3)
@@ -334,8 +341,11 @@ def attach_masks(
 def reject_other_sizes(
     path: str, masks: Masks, is_encoded: BoolArray, image_rows: Int32Array, images: Images
 ) -> None:
-    """Raise MaskSizeError if an encoded mask has not the size of its image. image_rows: of each
-    mask."""
+    """Raise MaskSizeError if an encoded mask has not the size of its image.
+
+    Args:
+        image_rows: of each mask
+    """
     height, width = image_sizes(images, image_rows)
     is_misfit = is_encoded & ((masks.height != height) | (masks.width != width))
     for row in np.flatnonzero(is_misfit)[:1].tolist():
@@ -350,8 +360,11 @@ def reject_other_sizes(
 def predicted_shapes(
     source: ParsedPredictions, rows: Int64Array | slice, height: Int32Array, width: Int32Array
 ) -> list[Any]:
-    """The parsed outlines of the predictions, in pixels; None for those without. height, width: of
-    their images."""
+    """The parsed outlines of the predictions, in pixels; None for those without.
+
+    Args:
+        height, width: of their images
+    """
     assert source.outline is not None
     outlines = source.outline[rows].tolist()
     if source.outline_unit == "fractions":

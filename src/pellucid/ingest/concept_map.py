@@ -14,8 +14,12 @@ from pellucid.evaluation.evaluation import Evaluation
 
 @dataclass(frozen=True, eq=False)
 class MappedPredictions:
-    """What is to be matched again. unannotated_concepts: see Evaluation · mapped_count: predictions
-    that changed their concept."""
+    """What is to be matched again.
+
+    Attributes:
+        unannotated_concepts: see Evaluation
+        mapped_count: predictions that changed their concept
+    """
 
     kind: Kind
     concepts: tuple[str, ...]

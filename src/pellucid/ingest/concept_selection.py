@@ -19,15 +19,25 @@ ALL_UNANNOTATED = "*"
 
 @dataclass(frozen=True)
 class ConceptSelection:
-    """renamed: the concept of the view by the name in the file · kept: only these are imported;
-    None: all · ignored: these are not."""
+    """Which concepts of a source are imported, and under which names.
+
+    Attributes:
+        renamed: the concept of the view by the name in the file
+        kept: only these are imported; None: all
+        ignored: these are not
+    """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     kept: Sequence[str] | None = None
     ignored: Sequence[str] = ()
 
     def left_out(self, key: str, name: str) -> bool:
-        """Whether a concept is not imported. key: as in the file; name: in the view."""
+        """Whether a concept is not imported.
+
+        Args:
+            key: as in the file
+            name: in the view
+        """
         names = {key, name}
         is_kept = self.kept is None or not names.isdisjoint(self.kept)
         return not is_kept or not names.isdisjoint(self.ignored)
@@ -73,8 +83,13 @@ def rename_concepts(parsed: ParsedAnnotations, selection: ConceptSelection) -> P
 
 @dataclass(frozen=True, eq=False)
 class SelectedAnnotations:
-    """parsed: with the concepts that are imported · images, annotations: with what is imported ·
-    left_out: the other concepts."""
+    """Annotations of the selected concepts.
+
+    Attributes:
+        parsed: with the concepts that are imported
+        images, annotations: with what is imported
+        left_out: the other concepts
+    """
 
     parsed: ParsedAnnotations
     images: Images
@@ -91,7 +106,11 @@ def select_annotations(
     selection: ConceptSelection,
 ) -> SelectedAnnotations:
     """Leave out the annotations of concepts that are not imported. A classified image that loses
-    its concept counts as not annotated. file_names: the concepts as the file names them."""
+    its concept counts as not annotated.
+
+    Args:
+        file_names: the concepts as the file names them
+    """
     is_left_out = np.array(
         [
             selection.left_out(key, name)

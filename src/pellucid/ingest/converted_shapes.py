@@ -23,8 +23,11 @@ def reject_unconverted_shapes(
     annotations: Annotations,
 ) -> None:
     """Raises UnconvertedShapesError if the boxes were read in another form than written, and are
-    the extents of shapes, which would be compared as they are written. image_rows: of each
-    prediction, -1 for unknown images."""
+    the extents of shapes, which would be compared as they are written.
+
+    Args:
+        image_rows: of each prediction, -1 for unknown images
+    """
     if converted.box is source.box or source.box is None or converted.box is None:
         return
     if source.outline is None or annotations.outline is None:

@@ -49,8 +49,11 @@ class ConceptNumberingError(PellucidError):
 
 
 class OtherReadingError(PellucidError):
-    """Few boxes overlap an annotation as read, most with other options. shares: of the confident
-    boxes, as read and otherwise."""
+    """Few boxes overlap an annotation as read, most with other options.
+
+    Args:
+        shares: of the confident boxes, as read and otherwise
+    """
 
     def __init__(self, path: object, shares: tuple[float, float], other: str, as_read: str) -> None:
         super().__init__(

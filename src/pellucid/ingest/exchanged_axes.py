@@ -26,10 +26,11 @@ def reject_exchanged_axes(
     images: Images,
     folders: Sequence[str],
 ) -> None:
-    """Raise BoxFormatRequiredError if the boxes leave their images as written, and not with x and
-    y exchanged. Images that EXIF turns are another explanation, which is handled elsewhere.
+    """Raise BoxFormatRequiredError if the boxes leave their images as written, and not with x and y
+    exchanged. Images that EXIF turns are another explanation, which is handled elsewhere.
 
-    shares: of boxes inside their image, as written and exchanged.
+    Args:
+        shares: of boxes inside their image, as written and exchanged
     """
     as_written, exchanged = shares
     outside = round((1 - as_written) * len(annotations))

@@ -35,8 +35,12 @@ MIN_FITTING_SHARE = 0.98
 def rotate_boxes(
     box: Float64Array, orientation: Int32Array, width: Int32Array, height: Int32Array
 ) -> Float64Array:
-    """Convert boxes of the stored image to the displayed image. orientation: EXIF's 5 to 8;
-    width, height: as stored, in pixels."""
+    """Convert boxes of the stored image to the displayed image.
+
+    Args:
+        orientation: EXIF's 5 to 8
+        width, height: as stored, in pixels
+    """
     x, y, w, h = box.T
     right_margin, bottom_margin = width - x - w, height - y - h
     new_x = np.select(
@@ -50,8 +54,13 @@ def rotate_boxes(
 
 @dataclass(frozen=True, eq=False)
 class RotatedImages:
-    """Images with a transposing EXIF orientation. rows: of the image table · orientation: EXIF's
-    5 to 8 · stored_size: (n, 2) width and height as stored, in pixels."""
+    """Images with a transposing EXIF orientation.
+
+    Attributes:
+        rows: of the image table
+        orientation: EXIF's 5 to 8
+        stored_size: (n, 2) width and height as stored, in pixels
+    """
 
     rows: Int64Array
     orientation: Int32Array
@@ -63,8 +72,11 @@ class RotatedImages:
         )
 
     def rotate(self, box: Float64Array, owners: Int32Array | Int64Array) -> Float64Array:
-        """The boxes in the image as displayed. owners: the image of each, all rotated; rows are
-        ascending."""
+        """The boxes in the image as displayed.
+
+        Args:
+            owners: the image of each, all rotated; rows are ascending
+        """
         index = np.searchsorted(self.rows, owners)
         width, height = self.stored_size[index].T
         return rotate_boxes(box, self.orientation[index], width, height)
@@ -133,8 +145,14 @@ def rotate_stored_annotations(
 
 @dataclass(frozen=True, eq=False)
 class StoredChoice:
-    """is_stored: of the rotated images, those annotated as stored · misdeclared: those declared
-    with the size as stored, whose boxes only fit the image as displayed · message: the evidence."""
+    """Whether boxes refer to pixels as stored or as displayed.
+
+    Attributes:
+        is_stored: of the rotated images, those annotated as stored
+        misdeclared: those declared with the size as stored, whose boxes only fit the image as
+            displayed
+        message: the evidence
+    """
 
     is_stored: BoolArray
     misdeclared: BoolArray
@@ -234,7 +252,8 @@ def rotate_stored_predictions(
     """Rotate predictions of images with EXIF rotation if clearly more of them then overlap an
     annotation.
 
-    image_index: the image of each key, -1 if unknown. Only for boxes in pixels.
+    Args:
+        image_index: the image of each key, -1 if unknown. Only for boxes in pixels.
     """
     if source.box is None or source.unit != "pixels":
         return source, []

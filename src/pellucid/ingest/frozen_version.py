@@ -11,9 +11,13 @@ from pellucid.storage.manifests import Concept
 
 @dataclass(frozen=True, eq=False)
 class FrozenVersion:
-    """The frozen data of a version that an import needs. has_rotated_images: whether some
-    images have an EXIF rotation · unannotated: the last of the concepts, which only predictions
-    name · left_out: concepts that were left out of the annotations on purpose."""
+    """The frozen data of a version that an import needs.
+
+    Attributes:
+        has_rotated_images: whether some images have an EXIF rotation
+        unannotated: the last of the concepts, which only predictions name
+        left_out: concepts that were left out of the annotations on purpose
+    """
 
     name: str
     kind: Kind

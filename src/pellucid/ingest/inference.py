@@ -38,8 +38,14 @@ from pellucid.storage.manifests import Concept
 
 @dataclass(frozen=True)
 class Overrides:
-    """Interpretations set by the user. boxes: name of a box format · image_ids, concept_ids:
-    name of an interpretation · scores: `percent` or `logits` · geometry: `box` or `mask`."""
+    """Interpretations set by the user.
+
+    Attributes:
+        boxes: name of a box format
+        image_ids, concept_ids: name of an interpretation
+        scores: `percent` or `logits`
+        geometry: `box` or `mask`
+    """
 
     boxes: str | None = None
     image_ids: str | None = None
@@ -70,11 +76,14 @@ def resolve_references(
     folders: Sequence[str] = (),
     named: Collection[str] = (),
 ) -> ResolvedReferences:
-    """Choose the interpretation of image keys, concept keys and boxes. Clear evidence from
-    boxes overrides the default. folders: of the images, whose sizes are read where they are not
-    known · named: keys of concepts that the user named.
+    """Choose the interpretation of image keys, concept keys and boxes. Clear evidence from boxes
+    overrides the default.
 
     Raises AmbiguousInterpretationError, with the option to set, if two are too close.
+
+    Args:
+        folders: of the images, whose sizes are read where they are not known
+        named: keys of concepts that the user named
     """
     named_keys = {*named}
     evidence = Evidence(source, images, annotations, len(concepts), folders)

@@ -26,8 +26,13 @@ MIN_JOINT_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a reading is compared with. source: with its boxes as written · annotations: positive
-    ones · folders: of the images, whose sizes are read where they are not known."""
+    """What a reading is compared with.
+
+    Attributes:
+        source: with its boxes as written
+        annotations: positive ones
+        folders: of the images, whose sizes are read where they are not known
+    """
 
     source: ParsedPredictions
     images: Images
@@ -38,9 +43,13 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class JointReading:
-    """One reading of images, boxes and concepts. boxes: None if as the file states · any_share:
-    the share of the confident boxes that overlap an annotation of any concept · share: of their
-    own concept, if compared."""
+    """One reading of images, boxes and concepts.
+
+    Attributes:
+        boxes: None if as the file states
+        any_share: the share of the confident boxes that overlap an annotation of any concept
+        share: of their own concept, if compared
+    """
 
     image_refs: Interpretation
     boxes: BoxFormat | None

@@ -20,7 +20,8 @@ MIN_PIXELS = 2.0
 def reject_mixed_units(path: str, numbers: Float64Array) -> None:
     """Raise InvalidRecordError if no number of some boxes exceeds 1, and of others one does.
 
-    numbers: float64 (n, 4), of boxes that should all be in pixels.
+    Args:
+        numbers: float64 (n, 4), of boxes that should all be in pixels
     """
     largest = numbers.max(axis=1, initial=0)
     has_size = (numbers[:, 2:] > 0).all(axis=1)

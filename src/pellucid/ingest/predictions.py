@@ -63,9 +63,13 @@ CoverageMode = Literal["split", "listed"]
 @dataclass(frozen=True, eq=False)
 class ImportedPredictions:
     """Predictions resolved against a version, with the new coverage and concepts (those that only
-    predictions name come last; unannotated: their names, where they are ignored).
-    annotations: the version's, with masks if these are compared · replaced_images: indexes of the
-    images whose earlier predictions are replaced."""
+    predictions name come last
+
+    Attributes:
+        unannotated: their names, where they are ignored)
+        annotations: the version's, with masks if these are compared
+        replaced_images: indexes of the images whose earlier predictions are replaced
+    """
 
     predictions: Predictions
     annotations: Annotations
@@ -91,9 +95,13 @@ def import_predictions(
     selection: ConceptSelection = NO_SELECTION,
     replaces: bool = False,
 ) -> ImportedPredictions:
-    """Resolve the predictions of a file against a frozen version. overrides: interpretations
-    set by the user; selection: concepts as chosen by the user; replaces: whether they take the
-    place of earlier predictions."""
+    """Resolve the predictions of a file against a frozen version.
+
+    Args:
+        overrides: interpretations set by the user
+        selection: concepts as chosen by the user
+        replaces: whether they take the place of earlier predictions
+    """
     source = settle_shape_unit(source)
     images, concepts = version.images, version.annotated_concepts
     check_names(source.path, selection, source.concept_keys, [c.name for c in concepts])
@@ -201,8 +209,12 @@ def settle_orientation(
 
 @dataclass(frozen=True, eq=False)
 class CoveredImages:
-    """coverage: of each image after the import · replaced_images: indexes of those whose earlier
-    predictions are replaced."""
+    """The images that a model was run on.
+
+    Attributes:
+        coverage: of each image after the import
+        replaced_images: indexes of those whose earlier predictions are replaced
+    """
 
     coverage: Int8Array
     replaced_images: Int64Array
@@ -280,11 +292,13 @@ def select_predictions(
     first_order: int,
     geometry: str | None,
 ) -> ComparedObjects:
-    """The predictions of selected images and known concepts, with boxes in pixels, and the
-    images with the sizes read for that.
+    """The predictions of selected images and known concepts, with boxes in pixels, and the images
+    with the sizes read for that.
 
-    image_index, concept_index: the row of each key of the source, or -1 · is_selected: per image
-    key · geometry: set by the user, if any.
+    Args:
+        image_index, concept_index: the row of each key of the source, or -1
+        is_selected: per image key
+        geometry: set by the user, if any
     """
     is_imported = is_selected[source.image]
     is_imported &= (concept_index >= 0)[source.concept]

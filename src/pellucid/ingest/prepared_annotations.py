@@ -33,8 +33,13 @@ from pellucid.storage.manifests import Concept
 
 @dataclass(frozen=True)
 class AddOptions:
-    """As given by the user. image_folder: that image paths are relative to · split: of images whose
-    source states none · boxes: name of a box format."""
+    """As given by the user.
+
+    Attributes:
+        image_folder: that image paths are relative to
+        split: of images whose source states none
+        boxes: name of a box format
+    """
 
     image_folder: str | None
     split: Split | None
@@ -44,8 +49,14 @@ class AddOptions:
 
 @dataclass(frozen=True, eq=False)
 class PreparedAnnotations:
-    """parsed: with the concepts that are kept · image_folder: of these images, None if unknown ·
-    folders: those of the view, and this one · left_out: concepts that the user left out."""
+    """Annotations that are ready to be added to a view.
+
+    Attributes:
+        parsed: with the concepts that are kept
+        image_folder: of these images, None if unknown
+        folders: those of the view, and this one
+        left_out: concepts that the user left out
+    """
 
     parsed: ParsedAnnotations
     images: Images

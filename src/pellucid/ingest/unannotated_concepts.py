@@ -39,9 +39,13 @@ MAX_IGNORED_SHARE = 1 / 3
 
 @dataclass(frozen=True, eq=False)
 class SettledConcepts:
-    """concepts: of the version, with those that only predictions name at the end · positions: of
-    each concept key among them, -1 if it is not imported · unannotated: names of the concepts
-    whose predictions are ignored."""
+    """The concepts of a version, those that only predictions name included.
+
+    Attributes:
+        concepts: of the version, with those that only predictions name at the end
+        positions: of each concept key among them, -1 if it is not imported
+        unannotated: names of the concepts whose predictions are ignored
+    """
 
     concepts: list[Concept]
     positions: Int32Array
@@ -111,8 +115,12 @@ def place_new_concepts(
     earlier: Sequence[str],
 ) -> list[str]:
     """Set the positions of keys that are new concepts, behind those of the version. Returns the
-    names of all concepts that only predictions have. new_concepts: index and name of each key ·
-    earlier: those that the version has already."""
+    names of all concepts that only predictions have.
+
+    Args:
+        new_concepts: index and name of each key
+        earlier: those that the version has already
+    """
     added = list(earlier)
     for index, name in new_concepts:
         if name in names:
@@ -198,7 +206,10 @@ def reject_many_ignored(
     expected: set[str],
 ) -> None:
     """Raise TooManyIgnoredError if over a third of the predictions are ignored unexpectedly.
-    expected: concepts that the user chose to ignore."""
+
+    Args:
+        expected: concepts that the user chose to ignore
+    """
     if ALL_UNANNOTATED in expected:
         return
     is_unexpected = is_ignored & np.array([key not in expected for key in keys], bool)

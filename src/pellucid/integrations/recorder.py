@@ -42,8 +42,12 @@ ImagePrediction = tuple[str, float | None, tuple[float, ...] | None]
 
 @dataclass
 class Validation:
-    """One pass over the images. predictions, masks, corners, keypoints: by image; value: what
-    `best` compares, higher is better."""
+    """One pass over the images.
+
+    Attributes:
+        predictions, masks, corners, keypoints: by image
+        value: what `best` compares, higher is better
+    """
 
     predictions: dict[str, list[ImagePrediction]] = field(default_factory=dict)
     masks: dict[str, Masks] = field(default_factory=dict)
@@ -300,8 +304,11 @@ def record(
     """Freeze a version and record its predictions during validation. Use it in a `with` statement,
     or call `close` at the end.
 
-    iou: minimum IoU of a match (detection). keep: of several validations, the `last`, the `best` or
-    `every` one, as versions of their own. Raises PellucidError if the view does not exist or the
-    version has predictions already.
+    Raises PellucidError if the view does not exist or the version has predictions already.
+
+    Args:
+        iou: minimum IoU of a match (detection)
+        keep: of several validations, the `last`, the `best` or `every` one, as versions of their
+            own
     """
     return Recorder(Workspace(workspace).view(view), version, iou, keep)

@@ -22,12 +22,13 @@ def hugging_face_metrics(
     """A `compute_metrics` for Hugging Face's Trainer that records evaluations (its callbacks do not
     receive predictions). The scores are softmaxes; of a tagging view, sigmoids.
 
-    images: paths of the evaluation set, in order. concepts: names of the model's outputs, or
-    `model.config.id2label`; default: the view's concepts. Close the recorder after training.
+    Raises (when called): InMemoryDataError: the logits are not images x concepts. ImageOrderError:
+    the labels are not those of the images in the view.
 
-    Raises (when called):
-        InMemoryDataError: the logits are not images x concepts.
-        ImageOrderError: the labels are not those of the images in the view.
+    Args:
+        images: paths of the evaluation set, in order
+        concepts: names of the model's outputs, or `model.config.id2label`; default: the view's
+            concepts. Close the recorder after training.
     """
     names = output_names(concepts, recorder.view)
 

@@ -138,8 +138,12 @@ ORIENTED_NUMBERS = 5
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image lies in the model's input. input_size, image_size: (height, width) in pixels;
-    ratio_pad: ((scale, scale), (left, top))."""
+    """How an image lies in the model's input.
+
+    Attributes:
+        input_size, image_size: (height, width) in pixels
+        ratio_pad: ((scale, scale), (left, top))
+    """
 
     input_size: tuple[int, ...]
     image_size: tuple[int, int]
@@ -174,15 +178,21 @@ class Letterbox:
         return restored
 
     def restore_masks(self, masks: Float64Array) -> Any:
-        """bool (n, height, width). masks: over the whole input, of any resolution; sampled
-        linearly, as the input was."""
+        """bool (n, height, width).
+
+        Args:
+            masks: over the whole input, of any resolution; sampled linearly, as the input was
+        """
         columns = self._samples(1, masks.shape[2])
         rows = self._samples(0, masks.shape[1])
         return np.einsum("hr,nrc,wc->nhw", rows, masks, columns, optimize=True) > 0.5
 
     def _samples(self, axis: int, cells: int) -> Float64Array:
         """float64 (pixels, cells), the weights of the cells of a mask in each pixel of the image.
-        axis: 0 for rows."""
+
+        Args:
+            axis: 0 for rows
+        """
         pixels = np.arange(self.image_size[axis]) + 0.5
         places = pixels * self.scale + self.offset[1 - axis]
         positions = np.clip(places * cells / self.input_size[axis] - 0.5, 0, cells - 1)
@@ -195,8 +205,11 @@ def pixel_key(pixels: Any) -> bytes:
 
 
 def oriented_corners(boxes: Float64Array) -> Float64Array:
-    """float64 (n, 4, 2). boxes: float64 (n, 5), center, size and angle in radians, clockwise on the
-    screen."""
+    """float64 (n, 4, 2).
+
+    Args:
+        boxes: float64 (n, 5), center, size and angle in radians, clockwise on the screen
+    """
     center, size, angle = boxes[:, None, :2], boxes[:, 2:4], boxes[:, 4]
     across = np.stack([np.cos(angle), np.sin(angle)], axis=1) * size[:, :1] / 2
     down = np.stack([-np.sin(angle), np.cos(angle)], axis=1) * size[:, 1:] / 2

@@ -24,8 +24,13 @@ from pellucid.storage.manifests import SourceRecord
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """readings: inferred interpretations · findings: notes; those of severity `error` stop an
-    import · commands: that would import the files."""
+    """What an import would make of files.
+
+    Attributes:
+        readings: inferred interpretations
+        findings: notes; those of severity `error` stop an import
+        commands: that would import the files
+    """
 
     readings: list[Inference]
     findings: list[dict[str, Any]]

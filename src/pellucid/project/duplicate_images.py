@@ -28,8 +28,12 @@ class UnknownImagesError(PellucidError):
 
 @dataclass(frozen=True)
 class DuplicateImage:
-    """split: in the view, to which it may have been moved · excluded: from the versions that are
-    started from now on."""
+    """An image of a pair of duplicates.
+
+    Attributes:
+        split: in the view, to which it may have been moved
+        excluded: from the versions that are started from now on
+    """
 
     image: str
     split: Split
@@ -38,8 +42,13 @@ class DuplicateImage:
 
 @dataclass(frozen=True)
 class ImagePair:
-    """Two images that look alike. identical: whether the files have the same content · distance:
-    of their hashes, in bits of 64 · leak: whether one is for training and the other is not."""
+    """Two images that look alike.
+
+    Attributes:
+        identical: whether the files have the same content
+        distance: of their hashes, in bits of 64
+        leak: whether one is for training and the other is not
+    """
 
     first: DuplicateImage
     second: DuplicateImage
@@ -78,7 +87,9 @@ def describe_pairs(
     """What the view says of each pair now; first those of different splits, then identical files,
     then the most alike. Decisions do not change the order.
 
-    images: those of the pairs, by whose splits they are sorted · current: of the view.
+    Args:
+        images: those of the pairs, by whose splits they are sorted
+        current: of the view
     """
     splits = dict(zip(current.path.tolist(), current.split.tolist(), strict=True))
     excluded = set(manifest.excluded)

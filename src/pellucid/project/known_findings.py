@@ -16,7 +16,13 @@ KNOWN_FINDINGS = "known_findings.json"
 
 @dataclass(frozen=True)
 class KnownFinding:
-    """who: the name of the person who dismissed it · when: ISO 8601, UTC · remark: may be ''."""
+    """A finding that somebody dismissed as known.
+
+    Attributes:
+        who: the name of the person who dismissed it
+        when: ISO 8601, UTC
+        remark: may be ''
+    """
 
     who: str
     when: str
@@ -24,7 +30,11 @@ class KnownFinding:
 
 
 class KnownFindings(msgspec.Struct):
-    """by_key: see Finding.key."""
+    """The findings of a version that were dismissed as known.
+
+    Attributes:
+        by_key: see Finding.key
+    """
 
     by_key: dict[str, KnownFinding] = {}
 

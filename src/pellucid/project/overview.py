@@ -23,9 +23,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class VersionOverview:
-    """images, annotations: frozen · covered: images the model was run on · split: of the errors
-    (FP + FN at the optimal thresholds) and the figures; None if the model was not run on it ·
-    figure: the first of the figures that head the others · warnings: of its imports."""
+    """A version in the overview of its view.
+
+    Attributes:
+        images, annotations: frozen
+        covered: images the model was run on
+        split: of the errors (FP + FN at the optimal thresholds) and the figures; None if the model
+            was not run on it
+        figure: the first of the figures that head the others
+        warnings: of its imports
+    """
 
     version: str
     started: str
@@ -48,7 +55,11 @@ class VersionOverview:
 
 @dataclass(frozen=True)
 class ViewOverview:
-    """geometry: of the objects; None except in detection."""
+    """A view with its versions.
+
+    Attributes:
+        geometry: of the objects; None except in detection
+    """
 
     view: str
     kind: Kind

@@ -47,7 +47,11 @@ NO_EDIT = Edit()
 @dataclass(frozen=True)
 class ItemRef:
     """Reference to a displayed item: image path, concept, box; side `annotated` for items of the
-    tab Extra · score: tells identical boxes apart."""
+    tab Extra
+
+    Attributes:
+        score: tells identical boxes apart
+    """
 
     image: str
     concept: str
@@ -58,8 +62,13 @@ class ItemRef:
 
 @dataclass(frozen=True)
 class ReviewOutcome:
-    """Result of a review action. decisions: the stored ones · conflicts: decisions of others on
-    the same items that the reviewer had not seen; the later decision wins."""
+    """Result of a review action.
+
+    Attributes:
+        decisions: the stored ones
+        conflicts: decisions of others on the same items that the reviewer had not seen; the later
+            decision wins
+    """
 
     decisions: list[Decision]
     conflicts: list[Decision]
@@ -116,11 +125,15 @@ class Reviews:
         """Record a verdict on items: the annotation is `wrong` (it gets corrected), `right` (the
         model is wrong), or `unsure`.
 
-        edit: the correct annotation, if the verdict alone does not determine it. batch:
-        idempotency key of this action. last_seen_id: the last decision known to the reviewer.
-        loaded: the results they looked at, if not the original ones. All decisions are stored, or
-        none. Raises InvalidChoiceError, ItemNotFoundError, UnknownConceptError,
-        InvalidDecisionError, ReviewerMissingError, ReviewStoreUnavailableError.
+        Raises InvalidChoiceError, ItemNotFoundError, UnknownConceptError, InvalidDecisionError,
+        ReviewerMissingError, ReviewStoreUnavailableError.
+
+        Args:
+            edit: the correct annotation, if the verdict alone does not determine it
+            batch: idempotency key of this action
+            last_seen_id: the last decision known to the reviewer
+            loaded: the results they looked at, if not the original ones. All decisions are stored,
+                or none.
         """
         if verdict not in get_args(Verdict):
             raise InvalidChoiceError("verdict", verdict, get_args(Verdict))
@@ -303,8 +316,14 @@ class Reviews:
         may_reset: bool = True,
         batch: str | None = None,
     ) -> ReviewOutcome:
-        """Revert any decision of the history, by any reviewer. may_reset: see undo; batch: see
-        decide. Raises HistoryRowNotFoundError, RoundPermissionError."""
+        """Revert any decision of the history, by any reviewer.
+
+        Raises HistoryRowNotFoundError, RoundPermissionError.
+
+        Args:
+            may_reset: see undo
+            batch: see decide
+        """
         decision = self.log.decisions.get(decision_id)
         if decision is None or decision.action in REVERSAL_ACTIONS:
             raise HistoryRowNotFoundError(decision_id)
@@ -315,7 +334,10 @@ class Reviews:
 
     def reset(self, who: str, reason: str = "", batch: str | None = None) -> ReviewOutcome:
         """Start a new review round: no item counts as reviewed any more. Corrections are kept.
-        batch: see decide."""
+
+        Args:
+            batch: see decide
+        """
         return self._append([Decision(0, "", "", "", "reset", reason=reason)], who, batch)
 
     def history(

@@ -33,7 +33,12 @@ from the tables when the version is opened next · unfinished: of an import that
 
 @dataclass(frozen=True)
 class FileCheck:
-    """path: relative to the workspace · problem: '' if there is none."""
+    """The state of a file of a workspace.
+
+    Attributes:
+        path: relative to the workspace
+        problem: '' if there is none
+    """
 
     path: str
     state: FileState

@@ -99,9 +99,10 @@ class Version:
     ) -> Results:
         """The version in one state; all questions about it are methods of the result.
 
-        corrected: with the reviewers' corrections, else as trained. thresholds: one for all
-        concepts or by concept, in place of the optimal ones. iou: matched at another IoU
-        threshold.
+        Args:
+            corrected: with the reviewers' corrections, else as trained
+            thresholds: one for all concepts or by concept, in place of the optimal ones
+            iou: matched at another IoU threshold
         """
         results = self._load_latest()
         if corrected:
@@ -216,9 +217,10 @@ class Version:
         """The items of a tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all
         (None).
 
-        threshold: replaces the threshold of the concept (or of all concepts). order, review,
-        reverse: see ListQuery. only: filters, such as `cause:background` (see
-        docs/understanding.md).
+        Args:
+            threshold: replaces the threshold of the concept (or of all concepts)
+            order, review, reverse: see ListQuery
+            only: filters, such as `cause:background` (see docs/understanding.md)
         """
         clauses = (only,) if isinstance(only, str) else tuple(only)
         query = ListQuery(tab, split, concept, order, review, clauses, reverse)
@@ -231,7 +233,12 @@ class Version:
         self, other: Version | str, split: Split = "validation", corrected: bool = False
     ) -> VersionComparison:
         """Compare with a later version, the candidate, on the images evaluated by both, each at its
-        own thresholds. other: the version, or its name · corrected: both with corrections."""
+        own thresholds.
+
+        Args:
+            other: the version, or its name
+            corrected: both with corrections
+        """
         candidate = (
             self.view.version_results(other, corrected)
             if isinstance(other, str)

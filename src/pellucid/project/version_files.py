@@ -102,8 +102,10 @@ def locate_images(
     """Look for images without a folder in those added to the view later: where images are is not
     frozen.
 
-    view: the folder index of each image path, and the folders. Returns the evaluation and all
-    folders.
+    Returns the evaluation and all folders.
+
+    Args:
+        view: the folder index of each image path, and the folders
     """
     folder_indexes, view_folders = view
     root = evaluation.images.root
@@ -144,8 +146,11 @@ def write_generation(
     folders: list[str],
     new_sources: list[SourceRecord],
 ) -> VersionManifest:
-    """Write the tables of a generation; returns the manifest that names them. manifest: of the
-    generation before."""
+    """Write the tables of a generation; returns the manifest that names them.
+
+    Args:
+        manifest: of the generation before
+    """
     files = write_evaluation(folder, generation, evaluation)
     with suppress(WriteError):  # the mapped file is only a cache
         columns = evaluation_columns(precompute(evaluation))

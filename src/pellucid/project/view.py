@@ -150,16 +150,21 @@ class View:
     ) -> list[Note]:
         """Add images and annotations from a file, a folder or columns in memory.
 
-        images: the folder or URL that image paths are relative to. split: of images whose source
-        states none (default: validation). first_pixel: 0 or 1, the origin of pixel coordinates
-        where the format does not define it. boxes: the box format (`xyxy-pixels`,
-        `cxcywh-fractions`, ...) where the source does not state it. columns: of a table, by role
-        (`{"concept": "breed"}`). separator: of several concepts in one cell, `none` for one
-        concept per cell. rename: the name of a concept in the view by its name in the source
-        (`{"tv": "TV"}`); several may get the same name. concepts: only the annotations of these
-        are imported. ignore_concepts: those of these are not. Existing images gain annotations
-        that they lack.
         Returns notes about the import. Raises PellucidError; the view is then unchanged.
+
+        Args:
+            images: the folder or URL that image paths are relative to
+            split: of images whose source states none (default: validation)
+            first_pixel: 0 or 1, the origin of pixel coordinates where the format does not define it
+            boxes: the box format (`xyxy-pixels`, `cxcywh-fractions`, ...) where the source does not
+                state it
+            columns: of a table, by role (`{"concept": "breed"}`)
+            separator: of several concepts in one cell, `none` for one concept per cell
+            rename: the name of a concept in the view by its name in the source (`{"tv": "TV"}`);
+                several may get the same name
+            concepts: only the annotations of these are imported
+            ignore_concepts: those of these are not. Existing images gain annotations that they
+                lack.
         """
         image_folder = None if images is None else str(images)
         options = create_read_options(
@@ -278,7 +283,10 @@ class View:
         """Leave images out of the versions that are started from now on, and of exports of
         annotations; excluded=False takes them in again. Nothing is deleted.
 
-        images: their paths. Raises UnknownImagesError.
+        Raises UnknownImagesError.
+
+        Args:
+            images: their paths
         """
         with write_lock(self.workspace.folder):
             manifest = self.manifest
@@ -290,7 +298,10 @@ class View:
         """Move images to another split in the versions that are started from now on. They stay
         there when their source is added again.
 
-        images: their paths. Raises UnknownImagesError, InvalidChoiceError.
+        Raises UnknownImagesError, InvalidChoiceError.
+
+        Args:
+            images: their paths
         """
         with write_lock(self.workspace.folder):
             manifest = self.manifest
@@ -346,10 +357,13 @@ class View:
         """Store embeddings of the view's images or boxes, used for similarity; they replace those
         stored before.
 
-        source: a CSV or Parquet table with `image`, `embedding` (a list of numbers) and, for
-        boxes, `x, y, width, height`; or a .npy of shape (images, dimensions), with the image of
-        each row in the text file `names` (default: the view's images by path). Returns the number
-        of the view's images with an embedding. Raises FileMissingError, InvalidEmbeddingsError.
+        Returns the number of the view's images with an embedding. Raises FileMissingError,
+        InvalidEmbeddingsError.
+
+        Args:
+            source: a CSV or Parquet table with `image`, `embedding` (a list of numbers) and, for
+                boxes, `x, y, width, height`; or a .npy of shape (images, dimensions), with the
+                image of each row in the text file `names` (default: the view's images by path)
         """
         paths = sorted(self.annotation_tables[0].path.tolist())
         embeddings = import_embeddings(source, names, paths)
@@ -372,13 +386,17 @@ class View:
         for similarity; they replace those stored before. What was embedded before is not embedded
         again. Returns the number of images and boxes.
 
-        size, mean, std: of the model's input, where its file does not state them (see
-        EmbeddingModel). versions: whose counted predictions are embedded too. cache: a file that
-        keeps the vectors; default: one in the user's cache folder. progress: is told how many of
-        how many are done. text_model, tokenizer: the ONNX model of texts that was trained with this
-        one, and its tokenizer.json: images and boxes are then found by a text (filter
-        `text:WORDS`); both files stay where they are. Raises EmbeddingModelError,
-        InvalidEmbeddingsError, FileMissingError.
+        Raises EmbeddingModelError, InvalidEmbeddingsError, FileMissingError.
+
+        Args:
+            size, mean, std: of the model's input, where its file does not state them (see
+                EmbeddingModel)
+            versions: whose counted predictions are embedded too
+            cache: a file that keeps the vectors; default: one in the user's cache folder
+            progress: is told how many of how many are done
+            text_model, tokenizer: the ONNX model of texts that was trained with this one, and its
+                tokenizer.json: images and boxes are then found by a text (filter `text:WORDS`);
+                both files stay where they are
         """
         if (text_model is None) != (tokenizer is None):
             raise ValueError("text_model and tokenizer belong together")
@@ -468,7 +486,8 @@ class View:
         """Freeze the view's images, splits and annotations as a new version; call it when training
         starts.
 
-        iou: the minimum IoU of a match, in detection; above 0 and at most 1.
+        Args:
+            iou: the minimum IoU of a match, in detection; above 0 and at most 1
         """
         if not 0 < iou <= 1:
             raise ValueError(f"Invalid iou {iou}: expected a number above 0 and at most 1")

@@ -47,8 +47,12 @@ REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 
 
 class Workspace:
-    """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a
-    URL of an object store (s3, gs, az, http), whose files are cached locally on demand."""
+    """Opened by `pellucid.open(folder)`; created by the first write.
+
+    Args:
+        folder: a local path, or a URL of an object store (s3, gs, az, http), whose files are cached
+            locally on demand
+    """
 
     def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
         self._mirror = open_mirror(str(folder)) if is_remote(str(folder)) else None
@@ -260,9 +264,11 @@ class Workspace:
         """Serve the gallery until interrupted. In a notebook, or wherever an event loop runs, serve
         in the background and return a server with `url` and `stop()`.
 
-        port: None for 7860 or a free one, 0 for any free one. ready: called with each URL and the
-        role of those who open it. access: authentication and authorization: `role`, `who_header`,
-        `proxies`, `owners`, `log` (see docs/security.md).
+        Args:
+            port: None for 7860 or a free one, 0 for any free one
+            ready: called with each URL and the role of those who open it
+            access: authentication and authorization: `role`, `who_header`, `proxies`, `owners`,
+                `log` (see docs/security.md)
         """
         # By name, as the server builds on this package.
         serving = import_module("pellucid.server.serving")

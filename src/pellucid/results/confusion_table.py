@@ -12,7 +12,10 @@ from pellucid.core.display import Displayed
 
 class ConfusionTable(np.ndarray, Displayed):
     """int64 (concepts + 1, concepts + 1): rows annotated, columns predicted; the last is none.
-    names: of both; None where the array was cut or reshaped."""
+
+    Attributes:
+        names: of both; None where the array was cut or reshaped
+    """
 
     names: tuple[str, ...] | None
 

@@ -24,7 +24,12 @@ class CurveFigures(Protocol):
 
 @dataclass(frozen=True)
 class PlotLine:
-    """ratios: 0 to 1, None where undefined · dash: an SVG stroke-dasharray."""
+    """A line of a plot.
+
+    Attributes:
+        ratios: 0 to 1, None where undefined
+        dash: an SVG stroke-dasharray
+    """
 
     ratios: Sequence[float | None]
     colour: str

@@ -26,7 +26,13 @@ BOX_TOLERANCE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """image: text (n,) · box: float64 (n, 4), NaN for a whole image · vector: float32 (n, d)."""
+    """Embeddings that the user gave, of images or of boxes in them.
+
+    Attributes:
+        image: text (n,)
+        box: float64 (n, 4), NaN for a whole image
+        vector: float32 (n, d)
+    """
 
     image: StringArray
     box: Float64Array

@@ -14,8 +14,11 @@ class InvalidEmbeddingsError(PellucidError):
 
 
 class FilterError(PellucidError):
-    """A gallery filter cannot be parsed. name, choices: the part that is wrong and what it may be,
-    to suggest one that is close."""
+    """A gallery filter cannot be parsed.
+
+    Args:
+        name, choices: the part that is wrong and what it may be, to suggest one that is close
+    """
 
     exit_status = 2
 

@@ -67,8 +67,13 @@ class CurveFigures:
 
 @dataclass(frozen=True)
 class ScoreHistogram:
-    """Histogram of scores. edges: one more than bins · right, wrong: true and false positives ·
-    other: ignored predictions."""
+    """Histogram of scores.
+
+    Attributes:
+        edges: one more than bins
+        right, wrong: true and false positives
+        other: ignored predictions
+    """
 
     edges: list[float]
     right: list[int]
@@ -79,7 +84,11 @@ class ScoreHistogram:
 @dataclass(frozen=True)
 class ReliabilityDiagram:
     """Per bin: predictions, how many match, their mean score and the share that match (null in an
-    empty bin) · error: the expected calibration error."""
+    empty bin)
+
+    Attributes:
+        error: the expected calibration error
+    """
 
     edges: list[float]
     number: list[int]
@@ -110,8 +119,13 @@ class SplitFigures(Displayed):
 
 @dataclass(frozen=True)
 class ThresholdFigures:
-    """A threshold for an objective. threshold: null if no threshold reaches it · equally_good: the
-    range of thresholds that serve the objective as well · interval: 90 %, by bootstrap."""
+    """A threshold for an objective.
+
+    Attributes:
+        threshold: null if no threshold reaches it
+        equally_good: the range of thresholds that serve the objective as well
+        interval: 90 %, by bootstrap
+    """
 
     objective: str
     threshold: float | None
@@ -348,8 +362,13 @@ def threshold_figures(
 
 @dataclass(frozen=True)
 class ConfusionFigures:
-    """order: concepts, clustered so that confused ones are adjacent · annotated, predicted,
-    number: the non-zero cells, by concept index (the number of concepts stands for none)."""
+    """A confusion matrix as the page shows it.
+
+    Attributes:
+        order: concepts, clustered so that confused ones are adjacent
+        annotated, predicted, number: the non-zero cells, by concept index (the number of concepts
+            stands for none)
+    """
 
     order: list[int]
     annotated: list[int]
@@ -390,8 +409,12 @@ class Gain:
 
 @dataclass(frozen=True)
 class ErrorCauses(Displayed):
-    """gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the
-    baseline of the gains."""
+    """Errors by type with the AP that fixing each would gain.
+
+    Attributes:
+        gains: in detection over all concepts, empty otherwise
+        ap: at the version's IoU, the baseline of the gains
+    """
 
     causes: list[CauseFigures]
     ap: float | None

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class FilteredCounts:
-    """all: items of the tab All, of one concept or all · tp, fp, fn: int64, of each concept ·
-    scores: of the items of a tab, in the bins of the whole of All."""
+    """Counts of the tabs under filters.
+
+    Attributes:
+        all: items of the tab All, of one concept or all
+        tp, fp, fn: int64, of each concept
+        scores: of the items of a tab, in the bins of the whole of All
+    """
 
     all: int
     tp: Int64Array

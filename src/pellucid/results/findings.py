@@ -58,7 +58,12 @@ class ExaminedResults(Protocol):
 
 @dataclass(frozen=True)
 class Findings(Displayed):
-    """findings: best first · not_found: what was looked for and not found, one sentence each."""
+    """The findings of a version, and what was looked for in vain.
+
+    Attributes:
+        findings: best first
+        not_found: what was looked for and not found, one sentence each
+    """
 
     version: str
     split: Split
@@ -258,8 +263,11 @@ def find_leaks(images: Images, folders: list[str]) -> list[Note] | None:
 
 
 def import_text(split: Split, leaks: list[Note] | None, are_selected: bool) -> str:
-    """The sentence where the import has no problems. are_selected: some images only are looked at,
-    so that gaps are not."""
+    """The sentence where the import has no problems.
+
+    Args:
+        are_selected: some images only are looked at, so that gaps are not
+    """
     if are_selected:
         return "" if leaks is None else "No identical files in training and elsewhere"
     gaps = f"No gaps: the model was run on every image of {split}"

@@ -33,8 +33,11 @@ DEFAULT_PICTURE_LIMIT = 4_000
 @dataclass(frozen=True, eq=False)
 class ItemSample:
     """Sampled rows of a split: annotations that can be matched, and predictions at or above the
-    optimal thresholds. In tagging and classification only images are sampled. annotations,
-    predictions: sorted row indexes."""
+    optimal thresholds. In tagging and classification only images are sampled.
+
+    Attributes:
+        annotations, predictions: sorted row indexes
+    """
 
     images: Int64Array
     annotations: Int64Array

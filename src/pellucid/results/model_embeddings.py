@@ -25,8 +25,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Region:
-    """path: of the image in the view · location: of its file · box: in pixels of the image as
-    displayed; None: all of it."""
+    """A part of an image that is embedded.
+
+    Attributes:
+        path: of the image in the view
+        location: of its file
+        box: in pixels of the image as displayed; None: all of it
+    """
 
     path: str
     location: str
@@ -36,8 +41,11 @@ class Region:
 def embed_regions(
     model: EmbeddingModel, regions: Sequence[Region], cache: Path | None, progress: Progress
 ) -> Embeddings:
-    """The embeddings of all regions whose images can be read. cache: the file that keeps them;
-    None: one for this model in the user's cache folder."""
+    """The embeddings of all regions whose images can be read.
+
+    Args:
+        cache: the file that keeps them; None: one for this model in the user's cache folder
+    """
     key = model.key
     path = cache or platformdirs.user_cache_path("pellucid") / "embeddings" / f"{key}.sqlite"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,9 +26,15 @@ class ValueCount:
 
 @dataclass(frozen=True)
 class PropertyRange:
-    """name: for a filter `where:NAME=...` · low, high, bins: of numbers, with equally wide bins ·
-    values: of categories, most frequent first · is_column: a column of the images, by which
-    figures can be narrowed too. Counts are of the items looked at."""
+    """The values of a property of items, for a filter.
+
+    Attributes:
+        name: for a filter `where:NAME=...`
+        low, high, bins: of numbers, with equally wide bins
+        values: of categories, most frequent first
+        is_column: a column of the images, by which figures can be narrowed too. Counts are of the
+            items looked at.
+    """
 
     name: str
     low: float | None
@@ -40,7 +46,11 @@ class PropertyRange:
 
 @dataclass(frozen=True)
 class PropertyRanges:
-    """looked_at: the items behind the counts, all of the list or a sample."""
+    """The properties that items can be filtered by.
+
+    Attributes:
+        looked_at: the items behind the counts, all of the list or a sample
+    """
 
     properties: list[PropertyRange]
     looked_at: int

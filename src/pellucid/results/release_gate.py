@@ -27,8 +27,12 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class GateFailure:
-    """What got worse. concept: None for all together · before, after: of the baseline and of the
-    candidate."""
+    """What got worse.
+
+    Attributes:
+        concept: None for all together
+        before, after: of the baseline and of the candidate
+    """
 
     criterion: Criterion
     concept: str | None
@@ -60,7 +64,11 @@ def shared_metrics(a: Results, b: Results, split: Split) -> tuple[Metrics, Metri
 
 def headline_changes(metrics_a: Metrics, metrics_b: Metrics) -> list[FigureChange]:
     """The two figures that head the kind's others, then precision, recall and F1 of the total
-    counts. metrics_a, metrics_b: see shared_metrics."""
+    counts.
+
+    Args:
+        metrics_a, metrics_b: see shared_metrics
+    """
     pairs = zip(metrics_a.overall.headline, metrics_b.overall.headline, strict=True)
     totals: tuple[tuple[str, Criterion], ...] = (
         ("precision", "precision"),

@@ -90,9 +90,12 @@ class VersionLinks(Protocol):
 class Results:
     """A version in one state: as trained or with corrections, at the chosen thresholds.
 
-    Made by `version.results(...)`; never changes. manifest, evaluation: of one generation ·
-    folders: image folders, indexed by the images' `root` · folder: of the version, where image
-    statistics are cached; None: no cache on disk.
+    Made by `version.results(...)`; never changes.
+
+    Args:
+        manifest, evaluation: of one generation
+        folders: image folders, indexed by the images' `root`
+        folder: of the version, where image statistics are cached; None: no cache on disk
     """
 
     def __init__(
@@ -398,7 +401,8 @@ class Results:
         """For each split with images, training first: counts at the thresholds, curves of
         precision, recall, F1 and errors against the threshold, score histograms and calibration.
 
-        concept: None pools all concepts.
+        Args:
+            concept: None pools all concepts
         """
         index = self._optional_index(concept)
         return DisplayedList(
@@ -469,8 +473,9 @@ class Results:
     ) -> list[ErrorSlice]:
         """Slices with a significantly higher (or lower) error rate, most errors explained first.
 
-        pictures: the most images of the split that are read; 0: none, so that only boxes and
-        metadata are used.
+        Args:
+            pictures: the most images of the split that are read; 0: none, so that only boxes and
+                metadata are used
         """
         index = self.split_index(split)
         if pictures == 0:
@@ -533,8 +538,12 @@ class Results:
         order: ImageOrder = "errors",
         concept: str | None = None,
     ) -> ImageRanking:
-        """The evaluated images with their true positives, false positives and false negatives,
-        most errors first. order: `errors`, `fp`, `fn`, or `score` (of the highest-scored error)."""
+        """The evaluated images with their true positives, false positives and false negatives, most
+        errors first.
+
+        Args:
+            order: `errors`, `fp`, `fn`, or `score` (of the highest-scored error)
+        """
         return rank_images(
             self.evaluation,
             self.split_index(split),
@@ -623,9 +632,14 @@ class Results:
         filtered_rows: Int64Array | None = None,
         since: int | None = None,
     ) -> ListView:
-        """A tab in the given order, filtered by review state. decision_log: of the view.
-        filtered_rows: the rows left by the filters, in the tab's default order. since: id of a
-        decision; in a list of new items those decided on after it keep their places."""
+        """A tab in the given order, filtered by review state.
+
+        Args:
+            decision_log: of the view
+            filtered_rows: the rows left by the filters, in the tab's default order
+            since: id of a decision; in a list of new items those decided on after it keep their
+                places
+        """
         if order == "score":
             ordered_rows = filtered_rows
         elif filtered_rows is None:

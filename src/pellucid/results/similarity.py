@@ -114,9 +114,14 @@ class Appearance:
 
 @dataclass(frozen=True, eq=False)
 class MapPoints:
-    """Points of the map: annotations that can be matched, and unmatched predictions. line: of
-    ImageStats · row: of the annotations if `is_annotation`, else of the predictions (matched
-    points use the prediction's row) · outcome: `matched`, `extra`, `missing`."""
+    """Points of the map: annotations that can be matched, and unmatched predictions.
+
+    Attributes:
+        line: of ImageStats
+        row: of the annotations if `is_annotation`, else of the predictions (matched points use the
+            prediction's row)
+        outcome: `matched`, `extra`, `missing`
+    """
 
     line: Int64Array
     row: Int64Array
@@ -174,8 +179,14 @@ def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> M
 
 @dataclass(frozen=True)
 class SimilarityGroup:
-    """A cluster of similar items. number: from 1 · matched, extra, missing: item counts ·
-    concepts: the most frequent, with counts · only: the filter that selects it."""
+    """A cluster of similar items.
+
+    Attributes:
+        number: from 1
+        matched, extra, missing: item counts
+        concepts: the most frequent, with counts
+        only: the filter that selects it
+    """
 
     number: int
     matched: int

@@ -39,10 +39,16 @@ MAX_ITEMS = 200_000
 
 @dataclass(frozen=True)
 class ErrorSlice:
-    """See analysis.slice_search.Slice. headline: a sentence · description: the conditions in
-    words · concept: name, None for all · error: `extra` or `missing`, the tab that lists its
-    errors · only: filters that select them · population_errors, population_items: all of this
-    concept and type."""
+    """See analysis.slice_search.Slice.
+
+    Attributes:
+        headline: a sentence
+        description: the conditions in words
+        concept: name, None for all
+        error: `extra` or `missing`, the tab that lists its errors
+        only: filters that select them
+        population_errors, population_items: all of this concept and type
+    """
 
     headline: str
     description: str

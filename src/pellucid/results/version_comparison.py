@@ -31,10 +31,13 @@ from pellucid.results.slices import ErrorSlice, match_conditions
 class ConceptChange:
     """Changes of a concept (None: of all).
 
-    compared, fixed, broken, still_wrong, both_right: annotations · false_alarms: false positives
-    of only one version · p_value: of the exact McNemar test that as many are fixed as broken ·
-    errors (FP + FN), fn, fp: totals of both versions on the compared images · p_errors, p_fn, p_fp:
-    of the exact sign-flip test over images · verdict: see ErrorChange.
+    Attributes:
+        compared, fixed, broken, still_wrong, both_right: annotations
+        false_alarms: false positives of only one version
+        p_value: of the exact McNemar test that as many are fixed as broken
+        errors (FP + FN), fn, fp: totals of both versions on the compared images
+        p_errors, p_fn, p_fp: of the exact sign-flip test over images
+        verdict: see ErrorChange
     """
 
     concept: str | None
@@ -59,9 +62,16 @@ class ConceptChange:
 
 @dataclass(frozen=True)
 class VersionComparison(Displayed):
-    """a: the baseline · b: the candidate · images: number of images evaluated by both · corrected:
-    whether corrections are applied · overall, concepts: changes · warnings: what limits the
-    comparison."""
+    """Two versions compared on a split.
+
+    Attributes:
+        a: the baseline
+        b: the candidate
+        images: number of images evaluated by both
+        corrected: whether corrections are applied
+        overall, concepts: changes
+        warnings: what limits the comparison
+    """
 
     a: str
     b: str
@@ -286,9 +296,13 @@ def annotated_names(results: ComparedResults) -> set[str]:
 
 @dataclass(frozen=True)
 class SliceChange:
-    """Changes of the annotations of an error slice of one version (`of`). items: compared ·
-    errors_a, errors_b: missed by each · only: filters that select the slice, of the concept (None:
-    of all)."""
+    """Changes of the annotations of an error slice of one version (`of`).
+
+    Attributes:
+        items: compared
+        errors_a, errors_b: missed by each
+        only: filters that select the slice, of the concept (None: of all)
+    """
 
     sentence: str
     of: str

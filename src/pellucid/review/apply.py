@@ -37,8 +37,12 @@ SAME_BOX_IOU = 0.9
 
 @dataclass
 class EditableLabel:
-    """One annotation while decisions are applied. annotation_row: its row in the table, -1 for a
-    new one · outline: of a new one, see Label."""
+    """One annotation while decisions are applied.
+
+    Attributes:
+        annotation_row: its row in the table, -1 for a new one
+        outline: of a new one, see Label
+    """
 
     concept: int
     box: Box | None
@@ -51,10 +55,13 @@ class EditableLabel:
 class CorrectedAnnotations:
     """The new annotations of the images that decisions are about.
 
-    images: indices, int64, ascending · annotations: all of theirs, corrected · original_rows:
-    int64, for each its row in the original table, -1 for a new one · completeness: int8 per image
-    · concepts: the given ones, followed by new ones named in decisions · unapplied_ids: of
-    decisions whose annotation no longer exists.
+    Attributes:
+        images: indices, int64, ascending
+        annotations: all of theirs, corrected
+        original_rows: int64, for each its row in the original table, -1 for a new one
+        completeness: int8 per image
+        concepts: the given ones, followed by new ones named in decisions
+        unapplied_ids: of decisions whose annotation no longer exists
     """
 
     images: Int64Array
@@ -75,8 +82,10 @@ def apply_decisions(
 ) -> CorrectedAnnotations:
     """Apply decisions to the annotations of their images.
 
-    decisions: (image index, active verdict), oldest first. new_concepts: whether a concept that is
-    not listed may be added; otherwise its annotations are left out.
+    Args:
+        decisions: (image index, active verdict), oldest first
+        new_concepts: whether a concept that is not listed may be added; otherwise its annotations
+            are left out
     """
     concept_indices = {concept: concept_index for concept_index, concept in enumerate(concepts)}
     decisions_by_image = group_effective_decisions(kind, decisions)
@@ -396,7 +405,10 @@ def with_new_keypoints(
     new_outlines: Sequence[str],
 ) -> Annotations:
     """The annotations with their keypoints. A box that a reviewer drew has none, so it is ignored.
-    original_rows: of `keypoints`, -1 for the new ones, whose outlines are in order."""
+
+    Args:
+        original_rows: of `keypoints`, -1 for the new ones, whose outlines are in order
+    """
     is_new = original_rows < 0
     stated = [parse_keypoints(outline) for outline in new_outlines]
     added = mark_unlabelled(

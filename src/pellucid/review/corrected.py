@@ -21,9 +21,13 @@ from pellucid.review.image_locator import ImageLocator
 
 @dataclass(frozen=True, eq=False)
 class CorrectedView:
-    """Images and annotations with all active decisions applied. changed_images: indices of images
-    with decisions, ascending · unapplied_ids: decisions whose annotation no longer exists ·
-    missing_image_ids: decisions whose image file is missing or was replaced."""
+    """Images and annotations with all active decisions applied.
+
+    Attributes:
+        changed_images: indices of images with decisions, ascending
+        unapplied_ids: decisions whose annotation no longer exists
+        missing_image_ids: decisions whose image file is missing or was replaced
+    """
 
     concepts: list[str]
     images: Images
@@ -98,8 +102,12 @@ def locate_decisions(
 
 @dataclass(frozen=True, eq=False)
 class OriginalAnnotations:
-    """A version's annotations before corrections. images: indices of those that were already
-    corrected when the version was frozen, ascending · completeness: their original completeness."""
+    """A version's annotations before corrections.
+
+    Attributes:
+        images: indices of those that were already corrected when the version was frozen, ascending
+        completeness: their original completeness
+    """
 
     annotations: Annotations
     images: Int64Array
@@ -116,11 +124,13 @@ def correct_evaluation(
     originals: OriginalAnnotations | None,
     decisions: Sequence[tuple[int, Decision]],
 ) -> tuple[Evaluation, Int64Array, list[int]]:
-    """Evaluate a version against its corrected annotations. Also returns their frozen rows (-1:
-    new or changed before the freeze) and the ids of decisions that could not be applied. Only
-    images that differ from the frozen ones are matched again.
+    """Evaluate a version against its corrected annotations. Also returns their frozen rows (-1: new
+    or changed before the freeze) and the ids of decisions that could not be applied. Only images
+    that differ from the frozen ones are matched again.
 
-    originals: given if the version was frozen after corrections, which may have been undone since.
+    Args:
+        originals: given if the version was frozen after corrections, which may have been undone
+            since
     """
     images = (
         evaluation.images

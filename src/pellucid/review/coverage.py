@@ -29,8 +29,13 @@ NEW, REVIEWED, UNSURE = 0, 1, 2
 
 @dataclass(frozen=True)
 class CoveredItem:
-    """An item that a decision covers. decision_id: of that decision · nearby: an approximate box
-    match is accepted · nth: index among identical boxes."""
+    """An item that a decision covers.
+
+    Attributes:
+        decision_id: of that decision
+        nearby: an approximate box match is accepted
+        nth: index among identical boxes
+    """
 
     side: Side
     concept: str
@@ -55,8 +60,9 @@ def decision_coverage(
     """The items that an active verdict covers: its own, those it added, and predictions where it
     removed an annotation.
 
-    state: of the last verdict on the item. applied: whether it is applied to the current
-    annotations.
+    Args:
+        state: of the last verdict on the item
+        applied: whether it is applied to the current annotations
     """
     consumed = applied and decision.is_edit
 
@@ -95,8 +101,11 @@ def decision_coverage(
 def find_covered_items(
     kind: Kind, verdicts: Sequence[Decision], applied_until: int | None
 ) -> list[CoveredItem]:
-    """Items covered by an image's active verdicts (oldest first). applied_until: id of the last
-    applied decision; None: all are."""
+    """Items covered by an image's active verdicts (oldest first).
+
+    Args:
+        applied_until: id of the last applied decision; None: all are
+    """
     last_verdicts: dict[ItemKey, Decision] = {
         key_in_image(kind, verdict): verdict for verdict in verdicts
     }

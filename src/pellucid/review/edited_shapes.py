@@ -28,7 +28,12 @@ MAX_NUMBERS = 40_000
 
 @dataclass(frozen=True)
 class EditedShape:
-    """outline: as in Label · box: around it; None to keep that of the object."""
+    """A shape that a reviewer changed.
+
+    Attributes:
+        outline: as in Label
+        box: around it; None to keep that of the object
+    """
 
     outline: str
     box: Box | None

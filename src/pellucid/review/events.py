@@ -30,9 +30,13 @@ REVERSAL_ACTIONS: tuple[Action, ...] = ("revert", "undo", "redo")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One annotation as stated by a reviewer. box: [left, top, width, height] in pixels, None
-    outside detection · value: `positive`; in tagging also `negative` or `unknown` · outline: a
-    mask as in Annotations, '' for none."""
+    """One annotation as stated by a reviewer.
+
+    Attributes:
+        box: [left, top, width, height] in pixels, None outside detection
+        value: `positive`; in tagging also `negative` or `unknown`
+        outline: a mask as in Annotations, '' for none
+    """
 
     concept: str
     box: Box | None = None
@@ -44,12 +48,18 @@ class Label:
 class Decision:
     """One row of the decision log.
 
-    id: ascending in time · batch: groups the decisions of one action · image: its path at that
-    time · content: its hash (see reviews.contents), '' if the file was missing · stamp: of the
-    file then · concept, side, box: the item · before, after: the removed and the added annotations
-    · version: the one displayed · reverts: id of the row that is undone or redone · nth: index
-    among identical boxes · corrected: the reviewer looked at the corrected annotations, not the
-    original ones.
+    Attributes:
+        id: ascending in time
+        batch: groups the decisions of one action
+        image: its path at that time
+        content: its hash (see reviews.contents), '' if the file was missing
+        stamp: of the file then
+        concept, side, box: the item
+        before, after: the removed and the added annotations
+        version: the one displayed
+        reverts: id of the row that is undone or redone
+        nth: index among identical boxes
+        corrected: the reviewer looked at the corrected annotations, not the original ones
     """
 
     id: int

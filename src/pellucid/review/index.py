@@ -159,8 +159,10 @@ class ReviewIndex:
         """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of
         them.
 
-        ordered_rows: the rows of the tab in a custom order. earlier: the state when the list of
-        new items was opened; items decided on since then keep their places.
+        Args:
+            ordered_rows: the rows of the tab in a custom order
+            earlier: the state when the list of new items was opened; items decided on since then
+                keep their places
         """
         if review_filter == "all":
             return selection if ordered_rows is None else OrderedView(selection, ordered_rows)

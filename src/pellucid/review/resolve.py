@@ -23,8 +23,11 @@ MAX_COORDINATE = 1e6
 
 @dataclass(frozen=True)
 class TargetItem:
-    """The item that a reviewer decided on, as displayed. side: `annotated` for items of the tab
-    Extra."""
+    """The item that a reviewer decided on, as displayed.
+
+    Attributes:
+        side: `annotated` for items of the tab Extra
+    """
 
     image: int
     concept: str
@@ -35,8 +38,12 @@ class TargetItem:
 
 @dataclass(frozen=True)
 class Edit:
-    """The correct annotation, where the verdict alone does not determine it. replaces: an added
-    box replaces the annotation that it overlaps most · shape: see edited_shapes."""
+    """The correct annotation, where the verdict alone does not determine it.
+
+    Attributes:
+        replaces: an added box replaces the annotation that it overlaps most
+        shape: see edited_shapes
+    """
 
     concept: str | None = None
     box: Box | None = None

@@ -22,9 +22,15 @@ OWNER_ONLY_SUFFIX = "/reset"
 
 @dataclass(frozen=True)
 class AuthPolicy:
-    """hosts: allowed Host names, None for any · tokens: role by access token; empty: no token is
-    required · role: for clients without a token, or named by a proxy · who_header: carries the
-    user name; trusted only from `proxies` · owners: user names with the owner role."""
+    """Who may do what.
+
+    Attributes:
+        hosts: allowed Host names, None for any
+        tokens: role by access token; empty: no token is required
+        role: for clients without a token, or named by a proxy
+        who_header: carries the user name; trusted only from `proxies`
+        owners: user names with the owner role
+    """
 
     hosts: tuple[str, ...] | None = LOOPBACK_HOSTS
     tokens: dict[str, Role] = field(default_factory=dict)
@@ -36,8 +42,12 @@ class AuthPolicy:
 
 @dataclass(frozen=True)
 class Identity:
-    """An authenticated client. cookie_token: a token from the URL, to be stored in a cookie ·
-    user: the user name from the proxy."""
+    """An authenticated client.
+
+    Attributes:
+        cookie_token: a token from the URL, to be stored in a cookie
+        user: the user name from the proxy
+    """
 
     role: Role
     cookie_token: str | None = None

@@ -17,7 +17,11 @@ MAX_ADDRESSES = 10_000
 
 @dataclass
 class FailedAttempts:
-    """clock: seconds, never going back."""
+    """Counts wrong tokens by address.
+
+    Attributes:
+        clock: seconds, never going back
+    """
 
     clock: Callable[[], float] = time.monotonic
     _counts: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)

@@ -125,8 +125,11 @@ def annotation_partner(
 
 
 def box_partner(evaluation: Evaluation, annotation_row: int, position: int) -> Partner:
-    """A counted prediction beside an unmatched annotation. position: see
-    `Evaluation.predictions_by_image`."""
+    """A counted prediction beside an unmatched annotation.
+
+    Args:
+        position: see `Evaluation.predictions_by_image`
+    """
     predictions = evaluation.predictions_by_image
     overlap = image_pair_ious(evaluation, np.array([position]), np.array([annotation_row]))
     return Partner(

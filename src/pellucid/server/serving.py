@@ -33,9 +33,14 @@ DEFAULT_PORT = 7860
 
 @dataclass(frozen=True)
 class AccessOptions:
-    """Access options of a server. role: for the second token, or for users named by a proxy ·
-    who_header, proxies, owners: see auth.AuthPolicy · hostnames: Host names the proxy uses for
-    this server · log: write a JSON line per request to standard error."""
+    """Access options of a server.
+
+    Attributes:
+        role: for the second token, or for users named by a proxy
+        who_header, proxies, owners: see auth.AuthPolicy
+        hostnames: Host names the proxy uses for this server
+        log: write a JSON line per request to standard error
+    """
 
     role: Role = "reviewer"
     who_header: str | None = None

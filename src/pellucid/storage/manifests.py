@@ -49,14 +49,23 @@ class SourceRecord(msgspec.Struct, frozen=True):
 
 
 class Concept(msgspec.Struct, frozen=True):
-    """name: as displayed · ids: its ids in the source files."""
+    """A concept of a view.
+
+    Attributes:
+        name: as displayed
+        ids: its ids in the source files
+    """
 
     name: str
     ids: list[str] = []
 
 
 class WorkspaceManifest(msgspec.Struct):
-    """id: identifies the workspace in a review database, independent of its folder."""
+    """The manifest of a workspace.
+
+    Attributes:
+        id: identifies the workspace in a review database, independent of its folder
+    """
 
     format: int
     made_by: str
@@ -64,11 +73,17 @@ class WorkspaceManifest(msgspec.Struct):
 
 
 class ViewManifest(msgspec.Struct):
-    """folders: image folders; the `root` of an image is an index into them · left_out: concepts
-    whose annotations were not imported, as chosen by the user · review_key: the name under which
-    decisions are stored, where it is not the view's, which may have been renamed · checksums:
-    SHA-256 of its files by name · excluded: paths of images that are left out of new versions ·
-    moved: the split of each image that was moved by hand."""
+    """The manifest of a view.
+
+    Attributes:
+        folders: image folders; the `root` of an image is an index into them
+        left_out: concepts whose annotations were not imported, as chosen by the user
+        review_key: the name under which decisions are stored, where it is not the view's, which may
+            have been renamed
+        checksums: SHA-256 of its files by name
+        excluded: paths of images that are left out of new versions
+        moved: the split of each image that was moved by hand
+    """
 
     kind: Literal["classification", "tagging", "detection"]
     concepts: list[Concept] = []
@@ -91,9 +106,13 @@ class ViewManifest(msgspec.Struct):
 
 
 class CorrectionBaseline(msgspec.Struct, frozen=True):
-    """The annotations of a version before corrections. originals: file name of the table of all
-    annotations · images: positions of the corrected images · stated: their original annotation
-    states."""
+    """The annotations of a version before corrections.
+
+    Attributes:
+        originals: file name of the table of all annotations
+        images: positions of the corrected images
+        stated: their original annotation states
+    """
 
     originals: str
     images: list[int]
@@ -102,12 +121,17 @@ class CorrectionBaseline(msgspec.Struct, frozen=True):
 
 class VersionManifest(msgspec.Struct):
     """A frozen version; predictions and derived files are None until predictions are added.
-    corrected_to: the last decision applied to its annotations · correction_baseline: the
-    originals, if any were corrected (key `mended` in the file) · unannotated: names of the concepts
-    that only predictions name, which are ignored (detection, tagging) · checksums: SHA-256 of its
-    files by name · geometry: what is compared, None without boxes · has_scores: of the
-    predictions · number: rises with each version of the view, whatever the clock says; 0 in
-    older ones."""
+
+    Attributes:
+        corrected_to: the last decision applied to its annotations
+        correction_baseline: the originals, if any were corrected (key `mended` in the file)
+        unannotated: names of the concepts that only predictions name, which are ignored (detection,
+            tagging)
+        checksums: SHA-256 of its files by name
+        geometry: what is compared, None without boxes
+        has_scores: of the predictions
+        number: rises with each version of the view, whatever the clock says; 0 in older ones
+    """
 
     kind: Literal["classification", "tagging", "detection"]
     started: str

@@ -78,9 +78,11 @@ def load_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
 
 def load_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> StringArray | None:
     """Polygon outlines, '' where there is none; None if the annotations have no outlines.
-    annotation_rows: the rows to read, default all.
 
     Outlines are strings, which cannot be memory-mapped, so they are read per image on demand.
+
+    Args:
+        annotation_rows: the rows to read, default all
     """
     import duckdb
 

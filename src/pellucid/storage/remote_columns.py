@@ -132,8 +132,12 @@ def block_spans(blocks: np.ndarray, size: int) -> list[tuple[int, int]]:
 
 
 class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
-    """A column. record, field: a copy of its values in the record column, row by row with the
-    table's other columns."""
+    """A column.
+
+    Args:
+        record, field: a copy of its values in the record column, row by row with the table's other
+            columns
+    """
 
     def __init__(
         self,
@@ -301,8 +305,12 @@ def record_dtype(column_index: ColumnIndex, table_name: str) -> np.dtype[Any]:
 
 
 class RecordColumn:
-    """Records of a table, assembled while they are written. columns: of the file. row_order:
-    the row order, if different."""
+    """Records of a table, assembled while they are written.
+
+    Args:
+        columns: of the file
+        row_order: the row order, if different
+    """
 
     def __init__(self, columns: dict[str, Any], table_name: str, row_order: Any = None) -> None:
         self._columns = {

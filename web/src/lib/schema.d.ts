@@ -301,8 +301,10 @@ export interface paths {
         };
         /**
          * Get Images
-         * @description Whole images, most errors first. only: those with an item that satisfies all filters, and of
-         *     their items those that do.
+         * @description Whole images, most errors first.
+         *
+         *     Args:
+         *         only: those with an item that satisfies all filters, and of their items those that do
          */
         get: operations["get_images_api_v1_views__view__versions__version__images_get"];
         put?: never;
@@ -442,8 +444,10 @@ export interface paths {
         };
         /**
          * Get Objectives
-         * @description Thresholds for objectives other than fewest errors. objective: see
-         *     docs/understanding.md.
+         * @description Thresholds for objectives other than fewest errors.
+         *
+         *     Args:
+         *         objective: see docs/understanding.md
          */
         get: operations["get_objectives_api_v1_views__view__versions__version__objectives_get"];
         put?: never;
@@ -906,8 +910,11 @@ export interface components {
     schemas: {
         /**
          * AbsentPictures
-         * @description Pictures that are not where they were. checked: how many were looked for · folder, path: of
-         *     the first that is absent.
+         * @description Pictures that are not where they were.
+         *
+         *     Attributes:
+         *         checked: how many were looked for
+         *         folder, path: of the first that is absent
          */
         AbsentPictures: {
             /** Absent */
@@ -921,9 +928,13 @@ export interface components {
         };
         /**
          * AnnotatedBox
-         * @description An annotation on the image. mask: see PageItem · outcome `ignored`: an ignored region;
-         *     `negative`: annotated as absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead
-         *     of the box where masks are not compared.
+         * @description An annotation on the image.
+         *
+         *     Attributes:
+         *         mask: see PageItem
+         *         outcome `ignored`: an ignored region; `negative`: annotated as absent
+         *         outline: polygons `x, y, x, y, ...` in pixels, drawn instead of the box where masks are not
+         *             compared
          */
         AnnotatedBox: {
             /** Row */
@@ -949,8 +960,12 @@ export interface components {
         };
         /**
          * BoxRequest
-         * @description A new annotation. image: its path · box: left, top, width, height in pixels · batch: an
-         *     idempotency key.
+         * @description A new annotation.
+         *
+         *     Attributes:
+         *         image: its path
+         *         box: left, top, width, height in pixels
+         *         batch: an idempotency key
          */
         BoxRequest: {
             /** Image */
@@ -1019,9 +1034,13 @@ export interface components {
         };
         /**
          * ComparisonDocument
-         * @description See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
-         *     and for each · figures_a, figures_b: of the whole split, at the thresholds · summary: the
-         *     verdict with its numbers · thresholds: those chosen otherwise than for the fewest errors.
+         * @description See workspace.comparison.
+         *
+         *     Attributes:
+         *         galleries: lists of changed items, for all concepts (concept null) and for each
+         *         figures_a, figures_b: of the whole split, at the thresholds
+         *         summary: the verdict with its numbers
+         *         thresholds: those chosen otherwise than for the fewest errors
          */
         ComparisonDocument: {
             /** A */
@@ -1053,10 +1072,13 @@ export interface components {
          * ConceptChange
          * @description Changes of a concept (None: of all).
          *
-         *     compared, fixed, broken, still_wrong, both_right: annotations · false_alarms: false positives
-         *     of only one version · p_value: of the exact McNemar test that as many are fixed as broken ·
-         *     errors (FP + FN), fn, fp: totals of both versions on the compared images · p_errors, p_fn, p_fp:
-         *     of the exact sign-flip test over images · verdict: see ErrorChange.
+         *     Attributes:
+         *         compared, fixed, broken, still_wrong, both_right: annotations
+         *         false_alarms: false positives of only one version
+         *         p_value: of the exact McNemar test that as many are fixed as broken
+         *         errors (FP + FN), fn, fp: totals of both versions on the compared images
+         *         p_errors, p_fn, p_fp: of the exact sign-flip test over images
+         *         verdict: see ErrorChange
          */
         ConceptChange: {
             /** Concept */
@@ -1099,9 +1121,12 @@ export interface components {
         };
         /**
          * ConceptDocument
-         * @description One concept at its threshold, None without scores. equally_good, optimal, support: from
-         *     validation, independent of user thresholds · all, over: number of items in the tab All, and of
-         *     those at or above the threshold · reviewed, unsure: per tab.
+         * @description One concept at its threshold, None without scores.
+         *
+         *     Attributes:
+         *         equally_good, optimal, support: from validation, independent of user thresholds
+         *         all, over: number of items in the tab All, and of those at or above the threshold
+         *         reviewed, unsure: per tab
          */
         ConceptDocument: {
             /** Threshold */
@@ -1139,8 +1164,12 @@ export interface components {
         };
         /**
          * ConfusionFigures
-         * @description order: concepts, clustered so that confused ones are adjacent · annotated, predicted,
-         *     number: the non-zero cells, by concept index (the number of concepts stands for none).
+         * @description A confusion matrix as the page shows it.
+         *
+         *     Attributes:
+         *         order: concepts, clustered so that confused ones are adjacent
+         *         annotated, predicted, number: the non-zero cells, by concept index (the number of concepts
+         *             stands for none)
          */
         ConfusionFigures: {
             /** Order */
@@ -1196,7 +1225,11 @@ export interface components {
         };
         /**
          * CurvesDocument
-         * @description splits: those with images, training first · remarks: caveats about the figures.
+         * @description Precision, recall and calibration along the threshold.
+         *
+         *     Attributes:
+         *         splits: those with images, training first
+         *         remarks: caveats about the figures
          */
         CurvesDocument: {
             /** Splits */
@@ -1206,12 +1239,16 @@ export interface components {
         };
         /**
          * DecisionRequest
-         * @description One verdict on one or more items. concept, box, value: the corrected annotation, if the
-         *     verdict alone does not define it · shape: its outline as adjusted, in pixels: rings of a mask,
-         *     four corners, or keypoints with their visibility · replaces: an added box replaces the
-         *     annotation it overlaps ·
-         *     batch: an idempotency key · seen: id of the last decision the reviewer had seen · corrected:
-         *     the reviewer viewed the corrected version.
+         * @description One verdict on one or more items.
+         *
+         *     Attributes:
+         *         concept, box, value: the corrected annotation, if the verdict alone does not define it
+         *         shape: its outline as adjusted, in pixels: rings of a mask, four corners, or keypoints with
+         *             their visibility
+         *         replaces: an added box replaces the annotation it overlaps
+         *         batch: an idempotency key
+         *         seen: id of the last decision the reviewer had seen
+         *         corrected: the reviewer viewed the corrected version
          */
         DecisionRequest: {
             /** Items */
@@ -1276,8 +1313,10 @@ export interface components {
         };
         /**
          * DuplicateDecision
-         * @description What happens to an image in the versions that are started from now on. split: where it is
-         *     moved to.
+         * @description What happens to an image in the versions that are started from now on.
+         *
+         *     Attributes:
+         *         split: where it is moved to
          */
         DuplicateDecision: {
             /** Image */
@@ -1292,10 +1331,14 @@ export interface components {
         };
         /**
          * DuplicatesDocument
-         * @description A page of the pairs of images that look alike. total: number of pairs; truncated: there
-         *     are more, of images of one split · leaks: of them in
-         *     training and another split, and not decided · read, of: images looked at so far · ready:
-         *     whether all are.
+         * @description A page of the pairs of images that look alike.
+         *
+         *     Attributes:
+         *         total: number of pairs
+         *         truncated: there are more, of images of one split
+         *         leaks: of them in training and another split, and not decided
+         *         read, of: images looked at so far
+         *         ready: whether all are
          */
         DuplicatesDocument: {
             /** Pairs */
@@ -1334,8 +1377,11 @@ export interface components {
         };
         /**
          * EffectDocument
-         * @description Effect of the corrections on a version's metrics. corrections: decisions that change
-         *     annotations of its images · not_applied: those whose annotation or image no longer exists.
+         * @description Effect of the corrections on a version's metrics.
+         *
+         *     Attributes:
+         *         corrections: decisions that change annotations of its images
+         *         not_applied: those whose annotation or image no longer exists
          */
         EffectDocument: {
             /** Corrections */
@@ -1351,8 +1397,11 @@ export interface components {
         };
         /**
          * ErrorCauses
-         * @description gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the
-         *     baseline of the gains.
+         * @description Errors by type with the AP that fixing each would gain.
+         *
+         *     Attributes:
+         *         gains: in detection over all concepts, empty otherwise
+         *         ap: at the version's IoU, the baseline of the gains
          */
         ErrorCauses: {
             /** Causes */
@@ -1378,8 +1427,12 @@ export interface components {
         };
         /**
          * FiguresDocument
-         * @description concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over
-         *     all concepts · head: the id of the last decision applied.
+         * @description Counts of a split, by concept.
+         *
+         *     Attributes:
+         *         concepts: in the version's order
+         *         all_items, all_reviewed, all_unsure: counts in All over all concepts
+         *         head: the id of the last decision applied
          */
         FiguresDocument: {
             /** Concepts */
@@ -1407,8 +1460,12 @@ export interface components {
         };
         /**
          * FilteredDocument
-         * @description What satisfies the filters of a list. all: items of the tab All · concepts: in the version's
-         *     order · scores: of the items of the tab, in the bins of the whole histogram.
+         * @description What satisfies the filters of a list.
+         *
+         *     Attributes:
+         *         all: items of the tab All
+         *         concepts: in the version's order
+         *         scores: of the items of the tab, in the bins of the whole histogram
          */
         FilteredDocument: {
             /** All */
@@ -1419,9 +1476,13 @@ export interface components {
         };
         /**
          * FindingDocument
-         * @description key: identifies the finding when the version is looked at again · concept: its name, null
-         *     for several · items: the list of its items, null if they are not in a gallery · known: by whom
-         *     it was dismissed as known, null if it was not.
+         * @description A finding with the filters that select its items.
+         *
+         *     Attributes:
+         *         key: identifies the finding when the version is looked at again
+         *         concept: its name, null for several
+         *         items: the list of its items, null if they are not in a gallery
+         *         known: by whom it was dismissed as known, null if it was not
          */
         FindingDocument: {
             /** Key */
@@ -1452,7 +1513,10 @@ export interface components {
         };
         /**
          * FindingList
-         * @description The list of a finding's items. concept: its index, null for all.
+         * @description The list of a finding's items.
+         *
+         *     Attributes:
+         *         concept: its index, null for all
          */
         FindingList: {
             /**
@@ -1477,8 +1541,13 @@ export interface components {
         };
         /**
          * FindingsDocument
-         * @description findings: best first · not_found: what was looked for and not found · read, of: pictures
-         *     analyzed so far in search of slices · ready: whether all are.
+         * @description The findings of a version.
+         *
+         *     Attributes:
+         *         findings: best first
+         *         not_found: what was looked for and not found
+         *         read, of: pictures analyzed so far in search of slices
+         *         ready: whether all are
          */
         FindingsDocument: {
             /** Findings */
@@ -1515,8 +1584,11 @@ export interface components {
         };
         /**
          * GroupDocument
-         * @description A group of similar items. examples: URLs of crops · concepts: the most frequent, with
-         *     counts.
+         * @description A group of similar items.
+         *
+         *     Attributes:
+         *         examples: URLs of crops
+         *         concepts: the most frequent, with counts
          */
         GroupDocument: {
             /** Group */
@@ -1542,8 +1614,12 @@ export interface components {
         };
         /**
          * HeadlineDocument
-         * @description figures: AP and AP50 (detection), mAP and macro F1 (tagging), accuracy and macro F1
-         *     (classification) · ap: of each concept.
+         * @description The main figures of a split.
+         *
+         *     Attributes:
+         *         figures: AP and AP50 (detection), mAP and macro F1 (tagging), accuracy and macro F1
+         *             (classification)
+         *         ap: of each concept
          */
         HeadlineDocument: {
             /** Figures */
@@ -1560,7 +1636,10 @@ export interface components {
         };
         /**
          * HistogramDocument
-         * @description Score histogram of the tab All. edges: ascending, one more than there are bins.
+         * @description Score histogram of the tab All.
+         *
+         *     Attributes:
+         *         edges: ascending, one more than there are bins
          */
         HistogramDocument: {
             /** Edges */
@@ -1586,9 +1665,13 @@ export interface components {
         };
         /**
          * HistoryRow
-         * @description One decision in the history. on: whether it is active; standing: whether it is the current
-         *     decision on its item. picture, frame: where its item is seen in the requested version; None
-         *     without one, or if that version has no such image.
+         * @description One decision in the history.
+         *
+         *     Attributes:
+         *         on: whether it is active
+         *         standing: whether it is the current decision on its item
+         *         picture, frame: where its item is seen in the requested version; None without one, or if
+         *             that version has no such image
          */
         HistoryRow: {
             /** Id */
@@ -1644,8 +1727,10 @@ export interface components {
         };
         /**
          * ImageDocument
-         * @description width, height: pixels as displayed; 0 if the image cannot be read and no size was
-         *     declared.
+         * @description An image with all that is predicted and annotated on it.
+         *
+         *     Attributes:
+         *         width, height: pixels as displayed; 0 if the image cannot be read and no size was declared
          */
         ImageDocument: {
             /** Image */
@@ -1704,8 +1789,11 @@ export interface components {
         };
         /**
          * ImagesDocument
-         * @description A page of the images of a split, most errors first. was_run: whether the model was run on
-         *     any; else they are all images, by path, with their annotations as ignored objects.
+         * @description A page of the images of a split, most errors first.
+         *
+         *     Attributes:
+         *         was_run: whether the model was run on any; else they are all images, by path, with their
+         *             annotations as ignored objects
          */
         ImagesDocument: {
             /** Total */
@@ -1722,8 +1810,12 @@ export interface components {
         };
         /**
          * ItemReference
-         * @description An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab
-         *     Extra; score: distinguishes equal boxes.
+         * @description An item as shown to the reviewer.
+         *
+         *     Attributes:
+         *         concept: by name
+         *         side: `annotated` for items of the tab Extra
+         *         score: distinguishes equal boxes
          */
         ItemReference: {
             /** Image */
@@ -1747,7 +1839,12 @@ export interface components {
         };
         /**
          * KnownFinding
-         * @description who: the name of the person who dismissed it · when: ISO 8601, UTC · remark: may be ''.
+         * @description A finding that somebody dismissed as known.
+         *
+         *     Attributes:
+         *         who: the name of the person who dismissed it
+         *         when: ISO 8601, UTC
+         *         remark: may be ''
          */
         KnownFinding: {
             /** Who */
@@ -1759,7 +1856,11 @@ export interface components {
         };
         /**
          * KnownFindingRequest
-         * @description key: of the finding · known: false takes it back.
+         * @description Dismiss a finding as known, or take that back.
+         *
+         *     Attributes:
+         *         key: of the finding
+         *         known: false takes it back
          */
         KnownFindingRequest: {
             /** Key */
@@ -1796,8 +1897,12 @@ export interface components {
         };
         /**
          * MapDocument
-         * @description read, of, ready, sampled: see SlicesDocument · source: of the features · points: a random
-         *     sample of `total` items.
+         * @description Items placed by their similarity.
+         *
+         *     Attributes:
+         *         read, of, ready, sampled: see SlicesDocument
+         *         source: of the features
+         *         points: a random sample of `total` items
          */
         MapDocument: {
             /** Points */
@@ -1819,7 +1924,10 @@ export interface components {
         };
         /**
          * MapRequest
-         * @description renamed: the annotated concept by the one that the annotations lack.
+         * @description Map concepts that only predictions name to those of the view.
+         *
+         *     Attributes:
+         *         renamed: the annotated concept by the one that the annotations lack
          */
         MapRequest: {
             /** Renamed */
@@ -1829,7 +1937,10 @@ export interface components {
         };
         /**
          * MappedDocument
-         * @description predictions: how many are of another concept now.
+         * @description What a mapping of concepts changed.
+         *
+         *     Attributes:
+         *         predictions: how many are of another concept now
          */
         MappedDocument: {
             /** Predictions */
@@ -1888,8 +1999,10 @@ export interface components {
         };
         /**
          * OtherPrediction
-         * @description Another version's prediction at or above its threshold. concept: a name, as indices differ
-         *     between versions.
+         * @description Another version's prediction at or above its threshold.
+         *
+         *     Attributes:
+         *         concept: a name, as indices differ between versions
          */
         OtherPrediction: {
             /** Concept */
@@ -1924,10 +2037,15 @@ export interface components {
         };
         /**
          * PageItem
-         * @description image: index in the version · mask: SVG path data around the object, in pixels of the image,
-         *     where masks or oriented boxes are compared · over: the outcome at or above the threshold ·
-         *     frame: the part of the image shown · picture: URL of the image; the page appends frame and
-         *     size.
+         * @description An item of a list.
+         *
+         *     Attributes:
+         *         image: index in the version
+         *         mask: SVG path data around the object, in pixels of the image, where masks or oriented boxes
+         *             are compared
+         *         over: the outcome at or above the threshold
+         *         frame: the part of the image shown
+         *         picture: URL of the image; the page appends frame and size
          */
         PageItem: {
             /** Position */
@@ -1992,11 +2110,14 @@ export interface components {
         };
         /**
          * Partner
-         * @description The counterpart of an item: the annotation it matched or is inside of, what causes the
-         *     error, or the closest prediction.
+         * @description The counterpart of an item: the annotation it matched or is inside of, what causes the error,
+         *     or the closest prediction.
          *
-         *     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-         *     solid · outcome: with boxes; `below` is a prediction under its threshold · mask: see PageItem.
+         *     Attributes:
+         *         concept: of the image in classification
+         *         kind: `annotation` is drawn dashed, `prediction` solid
+         *         outcome: with boxes; `below` is a prediction under its threshold
+         *         mask: see PageItem
          */
         Partner: {
             /**
@@ -2024,8 +2145,12 @@ export interface components {
         };
         /**
          * PicturedImage
-         * @description picture: its URL · width, height: in pixels, 0 if unknown · frozen_split: that of the
-         *     version.
+         * @description An image of a pair of duplicates, as it is shown.
+         *
+         *     Attributes:
+         *         picture: its URL
+         *         width, height: in pixels, 0 if unknown
+         *         frozen_split: that of the version
          */
         PicturedImage: {
             /** Image */
@@ -2051,8 +2176,13 @@ export interface components {
         };
         /**
          * PointDocument
-         * @description x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group:
-         *     from 1, 0 for none · picture: URL of its crop.
+         * @description An item on the map.
+         *
+         *     Attributes:
+         *         x, y: 0 to 1
+         *         row: index in the predictions, or in the annotations if `annotation`
+         *         group: from 1, 0 for none
+         *         picture: URL of its crop
          */
         PointDocument: {
             /** X */
@@ -2103,9 +2233,14 @@ export interface components {
         };
         /**
          * ProgressDocument
-         * @description Review progress. head: id of the last decision · reviewers: those with current decisions ·
-         *     contradicted: decisions of others, after the given id, on items this reviewer had decided on ·
-         *     undo, redo: items affected by the next undo or redo · leased: items leased by others.
+         * @description Review progress.
+         *
+         *     Attributes:
+         *         head: id of the last decision
+         *         reviewers: those with current decisions
+         *         contradicted: decisions of others, after the given id, on items this reviewer had decided on
+         *         undo, redo: items affected by the next undo or redo
+         *         leased: items leased by others
          */
         ProgressDocument: {
             /** Head */
@@ -2125,9 +2260,14 @@ export interface components {
         };
         /**
          * PropertyRange
-         * @description name: for a filter `where:NAME=...` · low, high, bins: of numbers, with equally wide bins ·
-         *     values: of categories, most frequent first · is_column: a column of the images, by which
-         *     figures can be narrowed too. Counts are of the items looked at.
+         * @description The values of a property of items, for a filter.
+         *
+         *     Attributes:
+         *         name: for a filter `where:NAME=...`
+         *         low, high, bins: of numbers, with equally wide bins
+         *         values: of categories, most frequent first
+         *         is_column: a column of the images, by which figures can be narrowed too. Counts are of the
+         *             items looked at.
          */
         PropertyRange: {
             /** Name */
@@ -2145,7 +2285,10 @@ export interface components {
         };
         /**
          * PropertyRanges
-         * @description looked_at: the items behind the counts, all of the list or a sample.
+         * @description The properties that items can be filtered by.
+         *
+         *     Attributes:
+         *         looked_at: the items behind the counts, all of the list or a sample
          */
         PropertyRanges: {
             /** Properties */
@@ -2155,8 +2298,12 @@ export interface components {
         };
         /**
          * QueueDocument
-         * @description items: newly leased · left: number of undecided items in the list · waiting: number of those
-         *     leased by others.
+         * @description Items that the queue hands to a reviewer.
+         *
+         *     Attributes:
+         *         items: newly leased
+         *         left: number of undecided items in the list
+         *         waiting: number of those leased by others
          */
         QueueDocument: {
             /** Items */
@@ -2168,8 +2315,11 @@ export interface components {
         };
         /**
          * QueueRequest
-         * @description Request items that no other reviewer has leased. give_back: items to release · take: number
-         *     of items to lease.
+         * @description Request items that no other reviewer has leased.
+         *
+         *     Attributes:
+         *         give_back: items to release
+         *         take: number of items to lease
          */
         QueueRequest: {
             /** Session */
@@ -2213,7 +2363,10 @@ export interface components {
         };
         /**
          * RankedImageDocument
-         * @description An image with its counts and what is drawn on it. width, height: as in ImageDocument.
+         * @description An image with its counts and what is drawn on it.
+         *
+         *     Attributes:
+         *         width, height: as in ImageDocument
          */
         RankedImageDocument: {
             /** Image */
@@ -2238,7 +2391,10 @@ export interface components {
         /**
          * ReliabilityDiagram
          * @description Per bin: predictions, how many match, their mean score and the share that match (null in an
-         *     empty bin) · error: the expected calibration error.
+         *     empty bin)
+         *
+         *     Attributes:
+         *         error: the expected calibration error
          */
         ReliabilityDiagram: {
             /** Edges */
@@ -2258,7 +2414,10 @@ export interface components {
         };
         /**
          * RemoveRequest
-         * @description name: of what is removed, repeated.
+         * @description Remove a view or version.
+         *
+         *     Attributes:
+         *         name: of what is removed, repeated
          */
         RemoveRequest: {
             /** Name */
@@ -2266,7 +2425,10 @@ export interface components {
         };
         /**
          * RenameRequest
-         * @description name: the new name.
+         * @description Rename a view or version.
+         *
+         *     Attributes:
+         *         name: the new name
          */
         RenameRequest: {
             /** Name */
@@ -2274,8 +2436,10 @@ export interface components {
         };
         /**
          * RevertRequest
-         * @description Revert a decision, or start a new round. batch: as in decisions; a repeated request is stored
-         *     once.
+         * @description Revert a decision, or start a new round.
+         *
+         *     Attributes:
+         *         batch: as in decisions; a repeated request is stored once
          */
         RevertRequest: {
             /** Who */
@@ -2290,7 +2454,10 @@ export interface components {
         };
         /**
          * ReviewDocument
-         * @description The current decision on an item. action: `add`, `remove`, `change`, `confirm` or `unsure`.
+         * @description The current decision on an item.
+         *
+         *     Attributes:
+         *         action: `add`, `remove`, `change`, `confirm` or `unsure`
          */
         ReviewDocument: {
             /** Row */
@@ -2309,8 +2476,11 @@ export interface components {
         };
         /**
          * ReviewOutcomeDocument
-         * @description The result of a review action. conflicts: earlier decisions of others on the same items that
-         *     the reviewer had not seen; the new ones take precedence.
+         * @description The result of a review action.
+         *
+         *     Attributes:
+         *         conflicts: earlier decisions of others on the same items that the reviewer had not seen; the
+         *             new ones take precedence
          */
         ReviewOutcomeDocument: {
             /** Rows */
@@ -2331,8 +2501,12 @@ export interface components {
         };
         /**
          * ScoreHistogram
-         * @description Histogram of scores. edges: one more than bins · right, wrong: true and false positives ·
-         *     other: ignored predictions.
+         * @description Histogram of scores.
+         *
+         *     Attributes:
+         *         edges: one more than bins
+         *         right, wrong: true and false positives
+         *         other: ignored predictions
          */
         ScoreHistogram: {
             /** Edges */
@@ -2351,9 +2525,12 @@ export interface components {
         };
         /**
          * SliceChange
-         * @description Changes of the annotations of an error slice of one version (`of`). items: compared ·
-         *     errors_a, errors_b: missed by each · only: filters that select the slice, of the concept (None:
-         *     of all).
+         * @description Changes of the annotations of an error slice of one version (`of`).
+         *
+         *     Attributes:
+         *         items: compared
+         *         errors_a, errors_b: missed by each
+         *         only: filters that select the slice, of the concept (None: of all)
          */
         SliceChange: {
             /** Sentence */
@@ -2379,7 +2556,10 @@ export interface components {
         };
         /**
          * SliceChangesDocument
-         * @description read, of, ready: images analyzed in both versions.
+         * @description Slices on which two versions differ.
+         *
+         *     Attributes:
+         *         read, of, ready: images analyzed in both versions
          */
         SliceChangesDocument: {
             /** Slices */
@@ -2393,8 +2573,12 @@ export interface components {
         };
         /**
          * SliceDocument
-         * @description concept: its index, null for all · tab: where the errors are listed · only: filters that
-         *     select them.
+         * @description A slice with the filters that select its items.
+         *
+         *     Attributes:
+         *         concept: its index, null for all
+         *         tab: where the errors are listed
+         *         only: filters that select them
          */
         SliceDocument: {
             /** Sentence */
@@ -2432,8 +2616,11 @@ export interface components {
         };
         /**
          * SlicesDocument
-         * @description read, of: images analyzed so far; until all are, slices use metadata columns only · sampled:
-         *     whether some images are left out.
+         * @description The slices of a split.
+         *
+         *     Attributes:
+         *         read, of: images analyzed so far; until all are, slices use metadata columns only
+         *         sampled: whether some images are left out
          */
         SlicesDocument: {
             /** Slices */
@@ -2506,8 +2693,12 @@ export interface components {
         };
         /**
          * ThresholdFigures
-         * @description A threshold for an objective. threshold: null if no threshold reaches it · equally_good: the
-         *     range of thresholds that serve the objective as well · interval: 90 %, by bootstrap.
+         * @description A threshold for an objective.
+         *
+         *     Attributes:
+         *         threshold: null if no threshold reaches it
+         *         equally_good: the range of thresholds that serve the objective as well
+         *         interval: 90 %, by bootstrap
          */
         ThresholdFigures: {
             /** Objective */
@@ -2571,11 +2762,14 @@ export interface components {
         };
         /**
          * VersionDocument
-         * @description The constant data of a version. Other documents refer to concepts by index. unannotated:
-         *     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-         *     boxes · has_scores: whether predictions have them; without, every one counts ·
-         *     has_text_search: whether the filter `text` finds items · absent_pictures:
-         *     None if all are there.
+         * @description The constant data of a version. Other documents refer to concepts by index.
+         *
+         *     Attributes:
+         *         unannotated: those that only predictions name, which are ignored
+         *         geometry: what `iou` is of; None without boxes
+         *         has_scores: whether predictions have them; without, every one counts
+         *         has_text_search: whether the filter `text` finds items
+         *         absent_pictures: None if all are there
          */
         VersionDocument: {
             /** View */
@@ -2609,9 +2803,15 @@ export interface components {
         };
         /**
          * VersionOverview
-         * @description images, annotations: frozen · covered: images the model was run on · split: of the errors
-         *     (FP + FN at the optimal thresholds) and the figures; None if the model was not run on it ·
-         *     figure: the first of the figures that head the others · warnings: of its imports.
+         * @description A version in the overview of its view.
+         *
+         *     Attributes:
+         *         images, annotations: frozen
+         *         covered: images the model was run on
+         *         split: of the errors (FP + FN at the optimal thresholds) and the figures; None if the model
+         *             was not run on it
+         *         figure: the first of the figures that head the others
+         *         warnings: of its imports
          */
         VersionOverview: {
             /** Version */
@@ -2663,7 +2863,10 @@ export interface components {
         };
         /**
          * ViewDocument
-         * @description versions: oldest first.
+         * @description A view with its versions.
+         *
+         *     Attributes:
+         *         versions: oldest first
          */
         ViewDocument: {
             /** Name */
@@ -2678,7 +2881,10 @@ export interface components {
         };
         /**
          * ViewOverview
-         * @description geometry: of the objects; None except in detection.
+         * @description A view with its versions.
+         *
+         *     Attributes:
+         *         geometry: of the objects; None except in detection
          */
         ViewOverview: {
             /** View */
@@ -2705,8 +2911,11 @@ export interface components {
         };
         /**
          * WorkspaceDocument
-         * @description role: a reader may view, a reviewer also decide, an owner also start a new review round. id:
-         *     tells the workspace from others at the same address.
+         * @description The workspace, and what the user may do in it.
+         *
+         *     Attributes:
+         *         role: a reader may view, a reviewer also decide, an owner also start a new review round
+         *         id: tells the workspace from others at the same address
          */
         WorkspaceDocument: {
             /** Name */
@@ -2725,8 +2934,12 @@ export interface components {
         };
         /**
          * Gain
-         * @description What acting on a finding gains. errors: removed, FP + FN; None where it cannot be stated ·
-         *     at_most: it is an upper bound · assumption: what it assumes, '' if it was counted.
+         * @description What acting on a finding gains.
+         *
+         *     Attributes:
+         *         errors: removed, FP + FN; None where it cannot be stated
+         *         at_most: it is an upper bound
+         *         assumption: what it assumes, '' if it was counted
          */
         pellucid__analysis__findings__Gain: {
             /** Errors */

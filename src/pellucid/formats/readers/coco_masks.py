@@ -66,9 +66,14 @@ class MaskedResult(msgspec.Struct):
 
 @dataclass(frozen=True, eq=False)
 class MaskedColumns:
-    """image, concept: distinct keys and each row's index among them · box: float64 (n, 4), NaN
-    where a record has none · mask: of every row, nothing where it has none · outline: polygons of
-    rows without a mask, if any."""
+    """Columns of annotations with masks.
+
+    Attributes:
+        image, concept: distinct keys and each row's index among them
+        box: float64 (n, 4), NaN where a record has none
+        mask: of every row, nothing where it has none
+        outline: polygons of rows without a mask, if any
+    """
 
     image: tuple[list[str], Int32Array]
     concept: tuple[list[str], Int32Array]

@@ -29,8 +29,11 @@ LARGEST_FRACTION = 1.05
 def segmentation_notes(
     annotations: Sequence[CocoAnnotation], boxes: Float64Array, sizes: Float64Array
 ) -> list[Note]:
-    """Notes on segmentations that cannot be read, and on those that are not in their box. sizes:
-    float64 (n, 2), width and height of the image of each, 0 where unknown."""
+    """Notes on segmentations that cannot be read, and on those that are not in their box.
+
+    Args:
+        sizes: float64 (n, 2), width and height of the image of each, 0 where unknown
+    """
     unread = sum(
         bool(annotation.segmentation)
         and not is_polygons(annotation.segmentation)

@@ -26,7 +26,12 @@ OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask")
 
 @dataclass(frozen=True)
 class CvatImage:
-    """index: in the builder · skeletons: of the file, by label."""
+    """An image of a CVAT document.
+
+    Attributes:
+        index: in the builder
+        skeletons: of the file, by label
+    """
 
     index: int
     name: str

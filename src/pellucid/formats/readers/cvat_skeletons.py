@@ -15,7 +15,12 @@ HIDDEN = 1
 
 @dataclass(frozen=True)
 class Skeleton:
-    """points: the names of its points, in order · edges: pairs of points, from 0, if stated."""
+    """The points and edges of a CVAT label.
+
+    Attributes:
+        points: the names of its points, in order
+        edges: pairs of points, from 0, if stated
+    """
 
     points: list[str]
     edges: list[tuple[int, int]] | None = None

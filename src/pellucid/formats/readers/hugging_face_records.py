@@ -41,8 +41,13 @@ RECORD_KEYS = (OBJECTS_KEY, *BOX_KEYS, *CONCEPT_KEYS, *IGNORE_KEYS, *SIZE_KEYS)
 
 @dataclass(frozen=True)
 class Record:
-    """One image. image: its index in the builder · fields: with the names of classes, see
-    `name_classes` · location: for messages."""
+    """One image.
+
+    Attributes:
+        image: its index in the builder
+        fields: with the names of classes, see `name_classes`
+        location: for messages
+    """
 
     image: int
     fields: Fields

@@ -54,9 +54,15 @@ def is_annotation_file(file_path: str) -> bool:
 
 @dataclass(frozen=True)
 class FolderImages:
-    """The images below the folders of concepts. depth: how many folders stand above that of a
-    concept · paths: with a label · strays: beside the folders of concepts · deep: below further
-    folders · masks: called as another image with `_mask` behind its name."""
+    """The images below the folders of concepts.
+
+    Attributes:
+        depth: how many folders stand above that of a concept
+        paths: with a label
+        strays: beside the folders of concepts
+        deep: below further folders
+        masks: called as another image with `_mask` behind its name
+    """
 
     depth: int
     paths: list[str]

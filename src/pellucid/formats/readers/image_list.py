@@ -44,7 +44,13 @@ def is_image_list(head: str) -> bool:
 
 @dataclass(frozen=True)
 class ListLine:
-    """image: its path · text: what follows it · location: file and line, for messages."""
+    """A line of a list of images.
+
+    Attributes:
+        image: its path
+        text: what follows it
+        location: file and line, for messages
+    """
 
     image: str
     text: str

@@ -34,7 +34,12 @@ class MMDetectionFile(msgspec.Struct):
 
 @dataclass(frozen=True)
 class PredictedObject:
-    """corners: left, top, right, bottom in pixels; NO_BOX of a classifier · mask: if stated."""
+    """An object of a prediction of MMDetection.
+
+    Attributes:
+        corners: left, top, right, bottom in pixels; NO_BOX of a classifier
+        mask: if stated
+    """
 
     label: int | str
     score: float

@@ -83,10 +83,16 @@ def split_entries(settings: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 @dataclass
 class ListedImages:
-    """The images of the splits. label_files: None for an image without one · label_folders: where
-    they were looked for · first_candidate: the first file looked for · missing: entries of the
-    settings that are not there · unlabelled: entries without any label file, their number of
-    images and the first file looked for."""
+    """The images of the splits.
+
+    Attributes:
+        label_files: None for an image without one
+        label_folders: where they were looked for
+        first_candidate: the first file looked for
+        missing: entries of the settings that are not there
+        unlabelled: entries without any label file, their number of images and the first file looked
+            for
+    """
 
     paths: list[str] = field(default_factory=list)
     splits: list[int] = field(default_factory=list)
@@ -156,7 +162,12 @@ def list_images(
 
 @dataclass(frozen=True)
 class PoseShape:
-    """points: how many a pose has, and the numbers of a point · sigmas: of each, if stated."""
+    """The keypoints of a YOLO pose data set.
+
+    Attributes:
+        points: how many a pose has, and the numbers of a point
+        sigmas: of each, if stated
+    """
 
     points: tuple[int, int]
     sigmas: list[float] | None
@@ -260,8 +271,13 @@ def annotate_lines(
 
 @dataclass(frozen=True)
 class LabelLine:
-    """One object of a label file. image: index · number: of the line · numbers: class, then a box
-    or the corners of a polygon."""
+    """One object of a label file.
+
+    Attributes:
+        image: index
+        number: of the line
+        numbers: class, then a box or the corners of a polygon
+    """
 
     image: int
     file: Path

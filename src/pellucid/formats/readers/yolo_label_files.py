@@ -14,7 +14,12 @@ LABEL_FOLDERS = ("labels", "Labels", "LABELS")
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """by_image: the label file of each image · folders: searched for label files."""
+    """The label files of a YOLO data set.
+
+    Attributes:
+        by_image: the label file of each image
+        folders: searched for label files
+    """
 
     by_image: dict[Path, Path]
     folders: set[Path]

@@ -57,9 +57,15 @@ def matches_predictions(probe: Probe) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class PredictedLines:
-    """The lines of all files. rows: float64 (n, 6), class, box, confidence · image, line: int, of
-    each · outlines: polygons as JSON, '' where there is none · keypoints: as in ParsedPredictions ·
-    tracked_count: track ids that were dropped."""
+    """The lines of all files.
+
+    Attributes:
+        rows: float64 (n, 6), class, box, confidence
+        image, line: int, of each
+        outlines: polygons as JSON, '' where there is none
+        keypoints: as in ParsedPredictions
+        tracked_count: track ids that were dropped
+    """
 
     rows: Float64Array
     image: Int32Array
@@ -170,7 +176,11 @@ def with_confidences(
     lines: list[list[float]], has_scores: bool, pose_length: int | None
 ) -> tuple[list[list[float]], int]:
     """Each line with its confidence at the end, 1 without scores, and the number of track ids that
-    were left out. pose_length: the numbers of a pose without a confidence, None for other lines."""
+    were left out.
+
+    Args:
+        pose_length: the numbers of a pose without a confidence, None for other lines
+    """
     # A polygon without a confidence may end at an edge of its image, at 0 or 1.
     are_all_tracked = all(map(is_tracked, lines)) and any(numbers[-1] > 1 for numbers in lines)
     changed, tracked_count = [], 0
@@ -191,8 +201,11 @@ def with_confidences(
 def predicted_points(
     label_lines: list[list[float]], dimensions: int | None, pose_length: int | None
 ) -> Float64Array | None:
-    """The keypoints of poses; None if the lines are something else. dimensions: the numbers of a
-    point, None if there are none."""
+    """The keypoints of poses; None if the lines are something else.
+
+    Args:
+        dimensions: the numbers of a point, None if there are none
+    """
     if dimensions is None:
         return None
     if pose_length is None and are_corners(label_lines):

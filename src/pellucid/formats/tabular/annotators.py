@@ -53,8 +53,10 @@ def reject_disagreement(
     """Raise DisagreeingAnnotatorsError if images have several labels, each person gave one, and so
     they may be one class that people disagree on, or several tags.
 
-    images: int32 (n,), the image of each used row; concepts: (n,) of these rows; rows: (n,), their
-    places in the table.
+    Args:
+        images: int32 (n,), the image of each used row
+        concepts: (n,) of these rows
+        rows: (n,), their places in the table
     """
     column = find_annotator_column(reader)
     if column is None:

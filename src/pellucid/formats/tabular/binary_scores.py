@@ -53,7 +53,10 @@ def parse_positive_scores(
 
 def are_enough(low_count: int, count: int, highest: float) -> bool:
     """Whether it is no accident that `low_count` rows of a class have the lowest of all scores.
-    highest: of these."""
+
+    Args:
+        highest: of these
+    """
     is_rare = math.comb(count, low_count) >= MIN_ORDERS and highest < 0.5
     return low_count >= MIN_ROWS or is_rare
 

@@ -125,8 +125,13 @@ FOUR_NUMBERS = re.compile(
 
 @dataclass(frozen=True)
 class BoxLayout:
-    """The columns of a box. shape: what the four numbers mean · columns: four columns, or one
-    whose cells list four numbers · is_certain: whether the names alone state the shape."""
+    """The columns of a box.
+
+    Attributes:
+        shape: what the four numbers mean
+        columns: four columns, or one whose cells list four numbers
+        is_certain: whether the names alone state the shape
+    """
 
     shape: LayoutShape
     columns: tuple[str, ...]
@@ -144,8 +149,11 @@ def list_shapes(layout: BoxLayout) -> BoxShapes:
 
 
 def find_layouts(column_by_part: Mapping[str, str]) -> list[BoxLayout]:
-    """All complete layouts among the columns. column_by_part: column by its name without
-    `bbox_`."""
+    """All complete layouts among the columns.
+
+    Args:
+        column_by_part: column by its name without `bbox_`
+    """
     if any(all(part in column_by_part for part in names) for names in POLYGON_NAMES):
         return []
     return [
@@ -224,8 +232,13 @@ def corners_of(layout: BoxLayout, raw_boxes: Float64Array) -> Float64Array:
 
 
 def are_image_sizes(image_indexes: np.ndarray, sizes: Float64Array, corners: Float64Array) -> bool:
-    """Whether columns named width and height describe the image: they are constant per image and
-    no corner lies far outside. sizes: (n, 2); corners: (n, 4), left, top, right, bottom."""
+    """Whether columns named width and height describe the image: they are constant per image and no
+    corner lies far outside.
+
+    Args:
+        sizes: (n, 2)
+        corners: (n, 4), left, top, right, bottom
+    """
     is_known = ~np.isnan(sizes).any(axis=1)
     if not is_known.any():
         return False

@@ -385,6 +385,9 @@ def reject_unread_boxes(
     may_have_none: bool = False,
 ) -> None:
     """Raise UnreadBoxColumnsError if columns look like boxes and no layout was found.
-    may_have_none: whether the kind of the view is open."""
+
+    Args:
+        may_have_none: whether the kind of the view is open
+    """
     if layout is None and coordinates:
         refuse_unread(reader, coordinates, may_have_none)

@@ -68,8 +68,13 @@ def find_separator(
 def is_separator(
     path: str, column: str, distinct_cells: Sequence[str], separator: str, announces_lists: bool
 ) -> bool:
-    """Whether a character separates concepts. announces_lists: the column's name says that there
-    may be several. Raises AmbiguousSeparatorError where it may do so."""
+    """Whether a character separates concepts.
+
+    Raises AmbiguousSeparatorError where it may do so.
+
+    Args:
+        announces_lists: the column's name says that there may be several
+    """
     joined_cells = [cell for cell in distinct_cells if separator in cell]
     if not joined_cells or (separator in WORD_SEPARATORS and not announces_lists):
         return False

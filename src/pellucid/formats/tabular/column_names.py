@@ -167,8 +167,14 @@ def normalize_column_name(column_name: str) -> str:
 
 @dataclass(frozen=True)
 class ColumnName:
-    """A column name taken apart. column: as in the file · marker: whether it names a predicted or
-    a true value · rest: the other words, without separators · tokens: all words."""
+    """A column name taken apart.
+
+    Attributes:
+        column: as in the file
+        marker: whether it names a predicted or a true value
+        rest: the other words, without separators
+        tokens: all words
+    """
 
     column: str
     marker: Marker

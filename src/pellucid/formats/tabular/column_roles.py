@@ -36,9 +36,14 @@ COLUMN_ROLES = ("image", "concept", *SINGLE_ROLES[1:], *COORDINATE_ROLES)
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The column of each role, None where there is none. concept_columns: columns that the user
-    named as one concept each · image_size: width and height of the image · coordinates: columns
-    that look like coordinates of a box · has_tag_values: whether `value` states what is absent."""
+    """The column of each role, None where there is none.
+
+    Attributes:
+        concept_columns: columns that the user named as one concept each
+        image_size: width and height of the image
+        coordinates: columns that look like coordinates of a box
+        has_tag_values: whether `value` states what is absent
+    """
 
     image: str | None
     concept: str | None

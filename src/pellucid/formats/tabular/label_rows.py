@@ -35,8 +35,14 @@ MIN_IMAGES_WITH_ONE = 10
 
 @dataclass(frozen=True, eq=False)
 class LabelColumn:
-    """The column of concepts. texts: of each row, '' where missing · rows: those with a concept ·
-    separator: of several concepts in a cell · pairs: image index and text of each label."""
+    """The column of concepts.
+
+    Attributes:
+        texts: of each row, '' where missing
+        rows: those with a concept
+        separator: of several concepts in a cell
+        pairs: image index and text of each label
+    """
 
     texts: StringArray
     rows: Int64Array

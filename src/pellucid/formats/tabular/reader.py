@@ -143,7 +143,11 @@ class TableReader:
 
     def number_column(self, column_name: str, has_missing_words: bool = False) -> Float64Array:
         """The column as float64, NaN for empty cells; raises InvalidRecordError for other
-        non-numeric cells. has_missing_words: whether `NA` and the like are empty cells."""
+        non-numeric cells.
+
+        Args:
+            has_missing_words: whether `NA` and the like are empty cells
+        """
         numbers, is_invalid = self._parse_numbers(column_name, has_missing_words)
         if is_invalid.any():
             row_index = int(np.flatnonzero(is_invalid)[0])
@@ -336,8 +340,11 @@ SMALL_TABLE_CELLS = 100_000
 
 
 def open_table(path: Path, row_limit: int | None = None) -> TableReader:
-    """Open a CSV (any usual delimiter) or Parquet file, detected by content. row_limit: rows to
-    read, to recognise a table."""
+    """Open a CSV (any usual delimiter) or Parquet file, detected by content.
+
+    Args:
+        row_limit: rows to read, to recognise a table
+    """
     connection = open_cursor()
     try:
         if is_parquet(path):

@@ -28,8 +28,12 @@ COLUMN_PATTERN = re.compile(r"[A-Za-z]+([ _-]?[A-Za-z]+)*")
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as UTF-8 text. header_line_number: counted from 1 · header_line_count: more than one
-    where a name in quotes has line breaks."""
+    """A table as UTF-8 text.
+
+    Attributes:
+        header_line_number: counted from 1
+        header_line_count: more than one where a name in quotes has line breaks
+    """
 
     path: Path
     delimiter: str

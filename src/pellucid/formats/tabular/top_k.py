@@ -26,7 +26,11 @@ NUMBERED_NAME = re.compile(r"(?P<before>[^\d]*?)(?P<number>\d+)(?P<after>[^\d]*)
 
 @dataclass(frozen=True)
 class RankedConcepts:
-    """One row per image and rank. rows: of the table."""
+    """One row per image and rank.
+
+    Attributes:
+        rows: of the table
+    """
 
     rows: Int64Array
     concept_keys: list[str]

@@ -90,8 +90,11 @@ def parse_one_hot(
 
 
 def parse_flag_columns(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
-    """Which cells are positive, which state anything, and notes on the others. cell_texts: rows
-    by concepts."""
+    """Which cells are positive, which state anything, and notes on the others.
+
+    Args:
+        cell_texts: rows by concepts
+    """
     is_positive = np.isin(cell_texts, TRUE_WORDS)
     is_minus = np.isin(cell_texts, MINUS_WORDS)
     is_empty = np.isin(cell_texts, MISSING_WORDS)

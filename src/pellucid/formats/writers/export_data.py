@@ -22,9 +22,13 @@ SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
 
 @dataclass(frozen=True, eq=False)
 class ExportData:
-    """annotations and predictions: refer to `images` and `concepts`; either may be None ·
-    image_locations: of each image, '' if unknown · model: the name of the version that made the
-    predictions."""
+    """What writers of formats write.
+
+    Attributes:
+        annotations and predictions: refer to `images` and `concepts`; either may be None
+        image_locations: of each image, '' if unknown
+        model: the name of the version that made the predictions
+    """
 
     kind: Kind
     concepts: list[str]

@@ -20,11 +20,12 @@ def copy_images(
     split_names: Mapping[str, str] | None = None,
     flat: bool = False,
 ) -> None:
-    """Put the image files into a folder: as hard links, which take no space, else as copies. A
-    note counts those that are not files on this machine.
+    """Put the image files into a folder: as hard links, which take no space, else as copies. A note
+    counts those that are not files on this machine.
 
-    split_names: the subfolder of each split; None: the folder itself · flat: without the folders
-    of their paths.
+    Args:
+        split_names: the subfolder of each split; None: the folder itself
+        flat: without the folders of their paths
     """
     absent_count = 0
     for row, (image_path, location) in enumerate(

@@ -77,9 +77,11 @@ def single_polygon(
 ) -> list[float] | None:
     """The object as one polygon `x, y, x, y, ...` in pixels; None if it is a box alone.
 
-    Several polygons or a mask are traced along the pixels; parts and holes are joined by lines
-    that are walked there and back, so that the polygon covers the same pixels. image_size: width
-    and height in pixels.
+    Several polygons or a mask are traced along the pixels; parts and holes are joined by lines that
+    are walked there and back, so that the polygon covers the same pixels.
+
+    Args:
+        image_size: width and height in pixels
     """
     shape = find_shape(entries, row)
     if shape is None:

@@ -146,7 +146,8 @@ def format_label_line(
 ) -> str:
     """A box, or a polygon if any object of the set has an outline: trainers take no mixture.
 
-    points: the number of keypoints behind each box.
+    Args:
+        points: the number of keypoints behind each box
     """
     if is_segmented:
         polygon = polygon_or_box(annotations, annotation_index, image_size)

@@ -18,8 +18,14 @@ PREFIX = "pellucid"
 
 @dataclass(frozen=True)
 class LoggedVersion:
-    """figures: by name, such as `pellucid/AP50` · step: of the training, None for none · address:
-    of the gallery, '' for none · page: an exported page, None for none."""
+    """What an experiment tracker receives of a version.
+
+    Attributes:
+        figures: by name, such as `pellucid/AP50`
+        step: of the training, None for none
+        address: of the gallery, '' for none
+        page: an exported page, None for none
+    """
 
     figures: dict[str, float]
     step: int | None

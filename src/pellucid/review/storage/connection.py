@@ -39,7 +39,8 @@ class Database(Protocol):
 class DatabaseConnection:
     """Thread-safe: transactions of one connection run one after the other.
 
-    prepare: called with a function that begins a transaction, after every connect.
+    Args:
+        prepare: called with a function that begins a transaction, after every connect
     """
 
     def __init__(

@@ -49,7 +49,11 @@ INSERT_COLUMNS = ("workspace", "view", "place", *DECISION_COLUMNS[1:])
 
 @dataclass(frozen=True)
 class Lease:
-    """An item reserved by a review session. until: expiry, in seconds since 1970."""
+    """An item reserved by a review session.
+
+    Attributes:
+        until: expiry, in seconds since 1970
+    """
 
     item: str
     session: str
@@ -113,10 +117,11 @@ class DecisionStore:
     def append(
         self, view: str, decisions: Sequence[Decision], after_id: int | None = None
     ) -> list[int] | None:
-        """Store the decisions of one batch durably and return their ids. A batch that this
-        reviewer sent before is not stored again.
+        """Store the decisions of one batch durably and return their ids. A batch that this reviewer
+        sent before is not stored again.
 
-        after_id: store them only if the view has no later decision; otherwise return None.
+        Args:
+            after_id: store them only if the view has no later decision; otherwise return None
         """
         if not decisions:
             return []

@@ -170,8 +170,11 @@ def get_objectives(
     concept: ConceptQuery = None,
     objective: Annotated[list[str] | None, Query(max_length=20)] = None,
 ) -> Response:
-    """Thresholds for objectives other than fewest errors. objective: see
-    docs/understanding.md."""
+    """Thresholds for objectives other than fewest errors.
+
+    Args:
+        objective: see docs/understanding.md
+    """
     results = context.results
     return json_response(
         ObjectivesDocument(

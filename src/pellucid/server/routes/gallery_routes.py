@@ -207,8 +207,11 @@ def get_images(
     offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
     limit: Annotated[int, Query(ge=0, le=200)] = 40,
 ) -> Response:
-    """Whole images, most errors first. only: those with an item that satisfies all filters, and of
-    their items those that do."""
+    """Whole images, most errors first.
+
+    Args:
+        only: those with an item that satisfies all filters, and of their items those that do
+    """
     results = context.results
     return json_response(
         images_document(

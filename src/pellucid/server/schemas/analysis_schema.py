@@ -40,8 +40,13 @@ class FilteredConcept:
 
 @dataclass(frozen=True)
 class FilteredDocument:
-    """What satisfies the filters of a list. all: items of the tab All · concepts: in the version's
-    order · scores: of the items of the tab, in the bins of the whole histogram."""
+    """What satisfies the filters of a list.
+
+    Attributes:
+        all: items of the tab All
+        concepts: in the version's order
+        scores: of the items of the tab, in the bins of the whole histogram
+    """
 
     all: int
     concepts: list[FilteredConcept]
@@ -50,7 +55,12 @@ class FilteredDocument:
 
 @dataclass(frozen=True)
 class CurvesDocument:
-    """splits: those with images, training first · remarks: caveats about the figures."""
+    """Precision, recall and calibration along the threshold.
+
+    Attributes:
+        splits: those with images, training first
+        remarks: caveats about the figures
+    """
 
     splits: list[SplitFigures]
     remarks: list[str]
@@ -82,8 +92,13 @@ class ConfusionDocument:
 
 @dataclass(frozen=True)
 class SliceDocument:
-    """concept: its index, null for all · tab: where the errors are listed · only: filters that
-    select them."""
+    """A slice with the filters that select its items.
+
+    Attributes:
+        concept: its index, null for all
+        tab: where the errors are listed
+        only: filters that select them
+    """
 
     sentence: str
     where: str
@@ -102,8 +117,12 @@ class SliceDocument:
 
 @dataclass(frozen=True)
 class SlicesDocument:
-    """read, of: images analyzed so far; until all are, slices use metadata columns only · sampled:
-    whether some images are left out."""
+    """The slices of a split.
+
+    Attributes:
+        read, of: images analyzed so far; until all are, slices use metadata columns only
+        sampled: whether some images are left out
+    """
 
     slices: list[SliceDocument]
     read: int
@@ -114,8 +133,14 @@ class SlicesDocument:
 
 @dataclass(frozen=True)
 class PointDocument:
-    """x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group:
-    from 1, 0 for none · picture: URL of its crop."""
+    """An item on the map.
+
+    Attributes:
+        x, y: 0 to 1
+        row: index in the predictions, or in the annotations if `annotation`
+        group: from 1, 0 for none
+        picture: URL of its crop
+    """
 
     x: float
     y: float
@@ -129,8 +154,12 @@ class PointDocument:
 
 @dataclass(frozen=True)
 class GroupDocument:
-    """A group of similar items. examples: URLs of crops · concepts: the most frequent, with
-    counts."""
+    """A group of similar items.
+
+    Attributes:
+        examples: URLs of crops
+        concepts: the most frequent, with counts
+    """
 
     group: int
     matched: int
@@ -142,8 +171,13 @@ class GroupDocument:
 
 @dataclass(frozen=True)
 class MapDocument:
-    """read, of, ready, sampled: see SlicesDocument · source: of the features · points: a random
-    sample of `total` items."""
+    """Items placed by their similarity.
+
+    Attributes:
+        read, of, ready, sampled: see SlicesDocument
+        source: of the features
+        points: a random sample of `total` items
+    """
 
     points: list[PointDocument]
     groups: list[GroupDocument]
@@ -157,8 +191,13 @@ class MapDocument:
 
 @dataclass(frozen=True)
 class HeadlineDocument:
-    """figures: AP and AP50 (detection), mAP and macro F1 (tagging), accuracy and macro F1
-    (classification) · ap: of each concept."""
+    """The main figures of a split.
+
+    Attributes:
+        figures: AP and AP50 (detection), mAP and macro F1 (tagging), accuracy and macro F1
+            (classification)
+        ap: of each concept
+    """
 
     figures: list[Figure]
     ap: list[float | None]
@@ -187,9 +226,14 @@ class ChosenThreshold:
 
 @dataclass(frozen=True)
 class ComparisonDocument:
-    """See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
-    and for each · figures_a, figures_b: of the whole split, at the thresholds · summary: the
-    verdict with its numbers · thresholds: those chosen otherwise than for the fewest errors."""
+    """See workspace.comparison.
+
+    Attributes:
+        galleries: lists of changed items, for all concepts (concept null) and for each
+        figures_a, figures_b: of the whole split, at the thresholds
+        summary: the verdict with its numbers
+        thresholds: those chosen otherwise than for the fewest errors
+    """
 
     a: str
     b: str
@@ -207,7 +251,11 @@ class ComparisonDocument:
 
 @dataclass(frozen=True)
 class SliceChangesDocument:
-    """read, of, ready: images analyzed in both versions."""
+    """Slices on which two versions differ.
+
+    Attributes:
+        read, of, ready: images analyzed in both versions
+    """
 
     slices: list[SliceChange]
     read: int

@@ -12,8 +12,13 @@ from pellucid.server.schemas.review_schema import ImagePath
 
 @dataclass(frozen=True)
 class PicturedImage(DuplicateImage):
-    """picture: its URL · width, height: in pixels, 0 if unknown · frozen_split: that of the
-    version."""
+    """An image of a pair of duplicates, as it is shown.
+
+    Attributes:
+        picture: its URL
+        width, height: in pixels, 0 if unknown
+        frozen_split: that of the version
+    """
 
     picture: str
     width: int
@@ -34,10 +39,15 @@ class PairDocument:
 
 @dataclass(frozen=True)
 class DuplicatesDocument:
-    """A page of the pairs of images that look alike. total: number of pairs; truncated: there
-    are more, of images of one split · leaks: of them in
-    training and another split, and not decided · read, of: images looked at so far · ready:
-    whether all are."""
+    """A page of the pairs of images that look alike.
+
+    Attributes:
+        total: number of pairs
+        truncated: there are more, of images of one split
+        leaks: of them in training and another split, and not decided
+        read, of: images looked at so far
+        ready: whether all are
+    """
 
     pairs: list[PairDocument]
     total: int
@@ -50,8 +60,11 @@ class DuplicatesDocument:
 
 @dataclass(frozen=True)
 class DuplicateDecision:
-    """What happens to an image in the versions that are started from now on. split: where it is
-    moved to."""
+    """What happens to an image in the versions that are started from now on.
+
+    Attributes:
+        split: where it is moved to
+    """
 
     image: ImagePath
     action: Literal["exclude", "include", "move"]

@@ -17,7 +17,11 @@ from pellucid.server.schemas.review_schema import ReasonText
 
 @dataclass(frozen=True)
 class FindingList:
-    """The list of a finding's items. concept: its index, null for all."""
+    """The list of a finding's items.
+
+    Attributes:
+        concept: its index, null for all
+    """
 
     tab: Tab
     split: Split
@@ -28,9 +32,14 @@ class FindingList:
 
 @dataclass(frozen=True)
 class FindingDocument:
-    """key: identifies the finding when the version is looked at again · concept: its name, null
-    for several · items: the list of its items, null if they are not in a gallery · known: by whom
-    it was dismissed as known, null if it was not."""
+    """A finding with the filters that select its items.
+
+    Attributes:
+        key: identifies the finding when the version is looked at again
+        concept: its name, null for several
+        items: the list of its items, null if they are not in a gallery
+        known: by whom it was dismissed as known, null if it was not
+    """
 
     key: str
     kind: FindingKind
@@ -47,8 +56,14 @@ class FindingDocument:
 
 @dataclass(frozen=True)
 class FindingsDocument:
-    """findings: best first · not_found: what was looked for and not found · read, of: pictures
-    analyzed so far in search of slices · ready: whether all are."""
+    """The findings of a version.
+
+    Attributes:
+        findings: best first
+        not_found: what was looked for and not found
+        read, of: pictures analyzed so far in search of slices
+        ready: whether all are
+    """
 
     findings: list[FindingDocument]
     not_found: list[str]
@@ -59,7 +74,12 @@ class FindingsDocument:
 
 @dataclass(frozen=True)
 class KnownFindingRequest:
-    """key: of the finding · known: false takes it back."""
+    """Dismiss a finding as known, or take that back.
+
+    Attributes:
+        key: of the finding
+        known: false takes it back
+    """
 
     key: Annotated[str, Field(min_length=1, max_length=2_000)]
     known: bool

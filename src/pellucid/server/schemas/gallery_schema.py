@@ -27,7 +27,11 @@ class VersionSummary:
 
 @dataclass(frozen=True)
 class ViewDocument:
-    """versions: oldest first."""
+    """A view with its versions.
+
+    Attributes:
+        versions: oldest first
+    """
 
     name: str
     kind: Kind
@@ -36,8 +40,12 @@ class ViewDocument:
 
 @dataclass(frozen=True)
 class WorkspaceDocument:
-    """role: a reader may view, a reviewer also decide, an owner also start a new review round. id:
-    tells the workspace from others at the same address."""
+    """The workspace, and what the user may do in it.
+
+    Attributes:
+        role: a reader may view, a reviewer also decide, an owner also start a new review round
+        id: tells the workspace from others at the same address
+    """
 
     name: str
     id: str
@@ -70,8 +78,12 @@ class NoteDocument:
 
 @dataclass(frozen=True)
 class AbsentPictures:
-    """Pictures that are not where they were. checked: how many were looked for · folder, path: of
-    the first that is absent."""
+    """Pictures that are not where they were.
+
+    Attributes:
+        checked: how many were looked for
+        folder, path: of the first that is absent
+    """
 
     absent: int
     checked: int
@@ -81,11 +93,15 @@ class AbsentPictures:
 
 @dataclass(frozen=True)
 class VersionDocument:
-    """The constant data of a version. Other documents refer to concepts by index. unannotated:
-    those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-    boxes · has_scores: whether predictions have them; without, every one counts ·
-    has_text_search: whether the filter `text` finds items · absent_pictures:
-    None if all are there."""
+    """The constant data of a version. Other documents refer to concepts by index.
+
+    Attributes:
+        unannotated: those that only predictions name, which are ignored
+        geometry: what `iou` is of; None without boxes
+        has_scores: whether predictions have them; without, every one counts
+        has_text_search: whether the filter `text` finds items
+        absent_pictures: None if all are there
+    """
 
     view: str
     version: str
@@ -114,9 +130,13 @@ class TabCounts:
 
 @dataclass(frozen=True)
 class ConceptDocument:
-    """One concept at its threshold, None without scores. equally_good, optimal, support: from
-    validation, independent of user thresholds · all, over: number of items in the tab All, and of
-    those at or above the threshold · reviewed, unsure: per tab."""
+    """One concept at its threshold, None without scores.
+
+    Attributes:
+        equally_good, optimal, support: from validation, independent of user thresholds
+        all, over: number of items in the tab All, and of those at or above the threshold
+        reviewed, unsure: per tab
+    """
 
     threshold: float | None
     optimal: float | None
@@ -134,8 +154,13 @@ class ConceptDocument:
 
 @dataclass(frozen=True)
 class FiguresDocument:
-    """concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over
-    all concepts · head: the id of the last decision applied."""
+    """Counts of a split, by concept.
+
+    Attributes:
+        concepts: in the version's order
+        all_items, all_reviewed, all_unsure: counts in All over all concepts
+        head: the id of the last decision applied
+    """
 
     concepts: list[ConceptDocument]
     all_items: int
@@ -146,7 +171,11 @@ class FiguresDocument:
 
 @dataclass(frozen=True)
 class HistogramDocument:
-    """Score histogram of the tab All. edges: ascending, one more than there are bins."""
+    """Score histogram of the tab All.
+
+    Attributes:
+        edges: ascending, one more than there are bins
+    """
 
     edges: list[float]
     right: list[int]
@@ -156,11 +185,14 @@ class HistogramDocument:
 
 @dataclass(frozen=True)
 class Partner:
-    """The counterpart of an item: the annotation it matched or is inside of, what causes the
-    error, or the closest prediction.
+    """The counterpart of an item: the annotation it matched or is inside of, what causes the error,
+    or the closest prediction.
 
-    concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-    solid · outcome: with boxes; `below` is a prediction under its threshold · mask: see PageItem.
+    Attributes:
+        concept: of the image in classification
+        kind: `annotation` is drawn dashed, `prediction` solid
+        outcome: with boxes; `below` is a prediction under its threshold
+        mask: see PageItem
     """
 
     kind: Literal["annotation", "prediction"]
@@ -174,7 +206,11 @@ class Partner:
 
 @dataclass(frozen=True)
 class ReviewDocument:
-    """The current decision on an item. action: `add`, `remove`, `change`, `confirm` or `unsure`."""
+    """The current decision on an item.
+
+    Attributes:
+        action: `add`, `remove`, `change`, `confirm` or `unsure`
+    """
 
     row: int
     action: Action
@@ -185,8 +221,11 @@ class ReviewDocument:
 
 @dataclass(frozen=True)
 class OtherPrediction:
-    """Another version's prediction at or above its threshold. concept: a name, as indices differ
-    between versions."""
+    """Another version's prediction at or above its threshold.
+
+    Attributes:
+        concept: a name, as indices differ between versions
+    """
 
     concept: str
     score: float | None
@@ -196,10 +235,16 @@ class OtherPrediction:
 
 @dataclass(frozen=True)
 class PageItem:
-    """image: index in the version · mask: SVG path data around the object, in pixels of the image,
-    where masks or oriented boxes are compared · over: the outcome at or above the threshold ·
-    frame: the part of the image shown · picture: URL of the image; the page appends frame and
-    size."""
+    """An item of a list.
+
+    Attributes:
+        image: index in the version
+        mask: SVG path data around the object, in pixels of the image, where masks or oriented boxes
+            are compared
+        over: the outcome at or above the threshold
+        frame: the part of the image shown
+        picture: URL of the image; the page appends frame and size
+    """
 
     position: int
     row: int
@@ -242,9 +287,14 @@ class PredictedBox:
 
 @dataclass(frozen=True)
 class AnnotatedBox:
-    """An annotation on the image. mask: see PageItem · outcome `ignored`: an ignored region;
-    `negative`: annotated as absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead
-    of the box where masks are not compared."""
+    """An annotation on the image.
+
+    Attributes:
+        mask: see PageItem
+        outcome `ignored`: an ignored region; `negative`: annotated as absent
+        outline: polygons `x, y, x, y, ...` in pixels, drawn instead of the box where masks are not
+            compared
+    """
 
     row: int
     concept: int
@@ -275,7 +325,11 @@ class ImageObject:
 
 @dataclass(frozen=True)
 class RankedImageDocument:
-    """An image with its counts and what is drawn on it. width, height: as in ImageDocument."""
+    """An image with its counts and what is drawn on it.
+
+    Attributes:
+        width, height: as in ImageDocument
+    """
 
     image: int
     path: str
@@ -290,8 +344,12 @@ class RankedImageDocument:
 
 @dataclass(frozen=True)
 class ImagesDocument:
-    """A page of the images of a split, most errors first. was_run: whether the model was run on
-    any; else they are all images, by path, with their annotations as ignored objects."""
+    """A page of the images of a split, most errors first.
+
+    Attributes:
+        was_run: whether the model was run on any; else they are all images, by path, with their
+            annotations as ignored objects
+    """
 
     total: int
     offset: int
@@ -301,8 +359,11 @@ class ImagesDocument:
 
 @dataclass(frozen=True)
 class ImageDocument:
-    """width, height: pixels as displayed; 0 if the image cannot be read and no size was
-    declared."""
+    """An image with all that is predicted and annotated on it.
+
+    Attributes:
+        width, height: pixels as displayed; 0 if the image cannot be read and no size was declared
+    """
 
     image: int
     path: str

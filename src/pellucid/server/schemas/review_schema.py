@@ -36,8 +36,13 @@ ShapeNumbers = Annotated[
 
 @dataclass(frozen=True)
 class ItemReference:
-    """An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab
-    Extra; score: distinguishes equal boxes."""
+    """An item as shown to the reviewer.
+
+    Attributes:
+        concept: by name
+        side: `annotated` for items of the tab Extra
+        score: distinguishes equal boxes
+    """
 
     image: ImagePath
     concept: ConceptName
@@ -48,12 +53,17 @@ class ItemReference:
 
 @dataclass(frozen=True)
 class DecisionRequest:
-    """One verdict on one or more items. concept, box, value: the corrected annotation, if the
-    verdict alone does not define it · shape: its outline as adjusted, in pixels: rings of a mask,
-    four corners, or keypoints with their visibility · replaces: an added box replaces the
-    annotation it overlaps ·
-    batch: an idempotency key · seen: id of the last decision the reviewer had seen · corrected:
-    the reviewer viewed the corrected version."""
+    """One verdict on one or more items.
+
+    Attributes:
+        concept, box, value: the corrected annotation, if the verdict alone does not define it
+        shape: its outline as adjusted, in pixels: rings of a mask, four corners, or keypoints with
+            their visibility
+        replaces: an added box replaces the annotation it overlaps
+        batch: an idempotency key
+        seen: id of the last decision the reviewer had seen
+        corrected: the reviewer viewed the corrected version
+    """
 
     items: Annotated[list[ItemReference], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
     verdict: Verdict
@@ -71,8 +81,13 @@ class DecisionRequest:
 
 @dataclass(frozen=True)
 class BoxRequest:
-    """A new annotation. image: its path · box: left, top, width, height in pixels · batch: an
-    idempotency key."""
+    """A new annotation.
+
+    Attributes:
+        image: its path
+        box: left, top, width, height in pixels
+        batch: an idempotency key
+    """
 
     image: ImagePath
     concept: ConceptName
@@ -101,8 +116,11 @@ class UndoRequest:
 
 @dataclass(frozen=True)
 class RevertRequest:
-    """Revert a decision, or start a new round. batch: as in decisions; a repeated request is stored
-    once."""
+    """Revert a decision, or start a new round.
+
+    Attributes:
+        batch: as in decisions; a repeated request is stored once
+    """
 
     who: ReviewerName
     reason: ReasonText = ""
@@ -111,8 +129,12 @@ class RevertRequest:
 
 @dataclass(frozen=True)
 class QueueRequest:
-    """Request items that no other reviewer has leased. give_back: items to release · take: number
-    of items to lease."""
+    """Request items that no other reviewer has leased.
+
+    Attributes:
+        give_back: items to release
+        take: number of items to lease
+    """
 
     session: ClientKey
     who: ReviewerName
@@ -140,9 +162,14 @@ class LabelDocument:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One decision in the history. on: whether it is active; standing: whether it is the current
-    decision on its item. picture, frame: where its item is seen in the requested version; None
-    without one, or if that version has no such image."""
+    """One decision in the history.
+
+    Attributes:
+        on: whether it is active
+        standing: whether it is the current decision on its item
+        picture, frame: where its item is seen in the requested version; None without one, or if
+            that version has no such image
+    """
 
     id: int
     when: str
@@ -174,8 +201,12 @@ class HistoryDocument:
 
 @dataclass(frozen=True)
 class ReviewOutcomeDocument:
-    """The result of a review action. conflicts: earlier decisions of others on the same items that
-    the reviewer had not seen; the new ones take precedence."""
+    """The result of a review action.
+
+    Attributes:
+        conflicts: earlier decisions of others on the same items that the reviewer had not seen; the
+            new ones take precedence
+    """
 
     rows: list[HistoryRow]
     conflicts: list[HistoryRow]
@@ -191,9 +222,15 @@ class ReviewerDocument:
 
 @dataclass(frozen=True)
 class ProgressDocument:
-    """Review progress. head: id of the last decision · reviewers: those with current decisions ·
-    contradicted: decisions of others, after the given id, on items this reviewer had decided on ·
-    undo, redo: items affected by the next undo or redo · leased: items leased by others."""
+    """Review progress.
+
+    Attributes:
+        head: id of the last decision
+        reviewers: those with current decisions
+        contradicted: decisions of others, after the given id, on items this reviewer had decided on
+        undo, redo: items affected by the next undo or redo
+        leased: items leased by others
+    """
 
     head: int
     me: str | None
@@ -206,8 +243,13 @@ class ProgressDocument:
 
 @dataclass(frozen=True)
 class QueueDocument:
-    """items: newly leased · left: number of undecided items in the list · waiting: number of those
-    leased by others."""
+    """Items that the queue hands to a reviewer.
+
+    Attributes:
+        items: newly leased
+        left: number of undecided items in the list
+        waiting: number of those leased by others
+    """
 
     items: list[PageItem]
     left: int
@@ -229,8 +271,12 @@ class EffectConcept:
 
 @dataclass(frozen=True)
 class EffectDocument:
-    """Effect of the corrections on a version's metrics. corrections: decisions that change
-    annotations of its images · not_applied: those whose annotation or image no longer exists."""
+    """Effect of the corrections on a version's metrics.
+
+    Attributes:
+        corrections: decisions that change annotations of its images
+        not_applied: those whose annotation or image no longer exists
+    """
 
     corrections: int
     not_applied: int

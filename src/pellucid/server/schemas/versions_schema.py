@@ -12,27 +12,43 @@ NewName = Annotated[str, Field(min_length=1, max_length=200)]
 
 @dataclass(frozen=True)
 class RenameRequest:
-    """name: the new name."""
+    """Rename a view or version.
+
+    Attributes:
+        name: the new name
+    """
 
     name: NewName
 
 
 @dataclass(frozen=True)
 class RemoveRequest:
-    """name: of what is removed, repeated."""
+    """Remove a view or version.
+
+    Attributes:
+        name: of what is removed, repeated
+    """
 
     name: NewName
 
 
 @dataclass(frozen=True)
 class MapRequest:
-    """renamed: the annotated concept by the one that the annotations lack."""
+    """Map concepts that only predictions name to those of the view.
+
+    Attributes:
+        renamed: the annotated concept by the one that the annotations lack
+    """
 
     renamed: Annotated[dict[NewName, NewName], Field(min_length=1, max_length=10_000)]
 
 
 @dataclass(frozen=True)
 class MappedDocument:
-    """predictions: how many are of another concept now."""
+    """What a mapping of concepts changed.
+
+    Attributes:
+        predictions: how many are of another concept now
+    """
 
     predictions: int
