@@ -43,7 +43,7 @@ TIMEOUT_S = 60.0
 PAGE_ITEMS = 500
 
 
-class ServerAnswerError(PellucidError):
+class ServerResponseError(PellucidError):
     """The server refused a request, or cannot be reached. status: of HTTP, 0 without an answer."""
 
     def __init__(self, address: str, message: str, status: int = 0) -> None:
@@ -245,7 +245,7 @@ class Client:
         return self._read(f"{path}?{text}" if text else path, answer, None)
 
     def _read(self, path: str, answer: type[Answer], body: Mapping[str, Any] | None) -> Answer:
-        """Raises ServerAnswerError."""
+        """Raises ServerResponseError."""
         location = f"{self.address}/api/v1/{path}"
         headers = {"Accept": "application/json"}
         if self._token:
@@ -257,10 +257,10 @@ class Client:
             with urlopen(Request(location, data, headers), timeout=TIMEOUT_S) as response:
                 return msgspec.json.decode(response.read(), type=answer)
         except HTTPError as error:
-            raise ServerAnswerError(location, refusal_text(error), error.code) from error
+            raise ServerResponseError(location, refusal_text(error), error.code) from error
         except (URLError, TimeoutError) as error:
             reason = getattr(error, "reason", error)
-            raise ServerAnswerError(location, f"cannot be reached: {reason}") from error
+            raise ServerResponseError(location, f"cannot be reached: {reason}") from error
 
 
 def version_path(view: str, version: str) -> str:

@@ -19,6 +19,8 @@ from references.word_model import word_model
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
 TUTORIALS = sorted(CHECKOUT.glob("docs/tutorials/*.md"))
+SHOWN_ERROR = r"(?m)^class (\w+)\((?!Exception|OSError|ValueError)"
+"""Errors that reach the user; the others are caught within the program."""
 GENERATED = {CHECKOUT / "docs" / path for path in (*PAGES, "changelog.md")}
 
 
@@ -183,7 +185,7 @@ def test_generated_reference_is_complete():
             if parameter.param_type_name == "option" and not parameter.hidden:
                 assert parameter.opts[0] in command_page, (name, parameter.opts)
     source = (CHECKOUT / "src").rglob("errors.py")
-    for name in re.findall(r"(?m)^class (\w+)\(", "".join(path.read_text() for path in source)):
+    for name in re.findall(SHOWN_ERROR, "".join(path.read_text() for path in source)):
         assert f"| `{name}` |" in error_page
     shortcut_source = (CHECKOUT / "web/src/lib/shortcuts.ts").read_text(encoding="utf-8")
     assert len(shortcuts()) == shortcut_source.count("    help: '") + shortcut_source.count(

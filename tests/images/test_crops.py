@@ -13,7 +13,8 @@ from PIL import Image
 import toys
 from pellucid.images.crop_cache import CropCache
 from pellucid.images.crop_region import box_crop_region
-from pellucid.images.crops import UnreadableImageError, render_crop
+from pellucid.images.crops import render_crop
+from pellucid.images.errors import UnreadableImageError
 from pellucid.images.sizes import display_size
 
 
@@ -236,7 +237,8 @@ def test_large_images_are_scaled_strip_by_strip(tmp_path, mode):
 
 PEAK = """
 import resource, sys, threading
-from pellucid.images.crops import UnreadableImageError, render_crop
+from pellucid.images.errors import UnreadableImageError
+from pellucid.images.crops import render_crop
 from pellucid.images.sizes import display_sizes
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def cut(path):

@@ -16,7 +16,7 @@ from pellucid.core.errors import InvalidChoiceError
 from pellucid.images import duplicates
 from pellucid.images.duplicates import MAX_HASH_DISTANCE, find_close_hashes, find_duplicate_pairs
 from pellucid.project import duplicate_images
-from pellucid.project.duplicate_images import UnknownImagesError
+from pellucid.project.errors import UnknownImagesError
 
 
 def scene(path, seed, size=(96, 72), quality=None):

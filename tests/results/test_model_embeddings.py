@@ -5,7 +5,8 @@ import pytest
 
 import toys
 from pellucid.core.errors import FileMissingError
-from pellucid.images.embedding_model import EmbeddingModel, EmbeddingModelError
+from pellucid.images.embedding_model import EmbeddingModel
+from pellucid.images.errors import EmbeddingModelError
 from pellucid.results.embeddings import load_embeddings
 from references.colour_model import colour_model
 

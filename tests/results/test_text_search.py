@@ -6,11 +6,10 @@ import pytest
 
 import toys
 from pellucid.core.errors import FileMissingError
-from pellucid.images.embedding_model import EmbeddingModelError
+from pellucid.images.errors import EmbeddingModelError
 from pellucid.images.text_model import TextModel
 from pellucid.project.verification import verify_workspace
-from pellucid.results.errors import FilterError, InvalidEmbeddingsError
-from pellucid.results.text_search import TextModelMissingError
+from pellucid.results.errors import FilterError, InvalidEmbeddingsError, TextModelMissingError
 from references.colour_model import colour_model
 from references.word_model import word_model
 

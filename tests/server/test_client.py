@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import pellucid
-from pellucid.client import ServerAnswerError
+from pellucid.client import ServerResponseError
 from pellucid.server.auth import AuthPolicy
 
 
@@ -73,18 +73,18 @@ def test_decisions(client):
 
 
 def test_refusals_and_absent_servers(client):
-    with pytest.raises(ServerAnswerError, match="view 'nothing' not found") as raised:
+    with pytest.raises(ServerResponseError, match="view 'nothing' not found") as raised:
         client.version("nothing", "v2")
     assert raised.value.status == 404
-    with pytest.raises(ServerAnswerError, match="invalid request: offset: Input should be"):
+    with pytest.raises(ServerResponseError, match="invalid request: offset: Input should be"):
         client.page("cells", "v2", "missing", offset=-1)
-    with pytest.raises(ServerAnswerError, match="cannot be reached"):
+    with pytest.raises(ServerResponseError, match="cannot be reached"):
         pellucid.Client("http://127.0.0.1:9").workspace()
 
 
 def test_token(served, workspace):
     address = served(workspace, auth_policy=AuthPolicy(tokens={"secret": "reader"}))
-    with pytest.raises(ServerAnswerError, match="Authentication required"):
+    with pytest.raises(ServerResponseError, match="Authentication required"):
         pellucid.Client(address).workspace()
     for client in (pellucid.Client(address, "secret"), pellucid.Client(f"{address}?token=secret")):
         assert client.workspace().views

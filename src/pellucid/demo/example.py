@@ -44,7 +44,7 @@ MIN_SCORE = 0.02
 
 
 @dataclass(frozen=True)
-class PlantedError:
+class PlantedMistake:
     """A label error inserted on purpose.
 
     Attributes:
@@ -65,14 +65,14 @@ class FieldAnnotations:
     boxes: list[list[Cell]]
     findings: list[set[str]]
     conditions: list[str]
-    planted_errors: list[PlantedError]
+    planted_errors: list[PlantedMistake]
 
 
 def field_split(field_index: int) -> str:
     return "training" if field_index < TRAINING_COUNT else "validation"
 
 
-def build_demo(workspace: Workspace) -> list[PlantedError]:
+def build_demo(workspace: Workspace) -> list[PlantedMistake]:
     """Draw, annotate, train, predict, import. Deterministic. Returns the inserted label errors."""
     rng = np.random.default_rng(SEED)
     fields = [make_field(field_index, rng) for field_index in range(FIELD_COUNT)]
@@ -154,7 +154,7 @@ def annotate_fields(fields: list[MicroscopeField], rng: np.random.Generator) -> 
         is_present = concept in annotations.findings[field_index]
         annotations.findings[field_index] ^= {concept}
         annotations.planted_errors.append(
-            PlantedError(
+            PlantedMistake(
                 "findings",
                 "removed" if is_present else "invented",
                 fields[field_index].name,
@@ -167,7 +167,7 @@ def annotate_fields(fields: list[MicroscopeField], rng: np.random.Generator) -> 
         ]
         annotations.conditions[field_index] = other_conditions[int(rng.integers(3))]
         annotations.planted_errors.append(
-            PlantedError(
+            PlantedMistake(
                 "smears", "renamed", fields[field_index].name, annotations.conditions[field_index]
             )
         )
@@ -217,7 +217,7 @@ def remove_boxes(
             cell = visible_cells[0]
             annotations.boxes[field_index].remove(cell)
             annotations.planted_errors.append(
-                PlantedError("cells", "removed", fields[field_index].name, cell.concept, cell.box)
+                PlantedMistake("cells", "removed", fields[field_index].name, cell.concept, cell.box)
             )
 
 
@@ -243,7 +243,9 @@ def invent_boxes(
             cell = Cell("red cell", float(free_points[0][0]), float(free_points[0][1]), 22.0, 1.0)
             annotations.boxes[field_index].append(cell)
             annotations.planted_errors.append(
-                PlantedError("cells", "invented", fields[field_index].name, cell.concept, cell.box)
+                PlantedMistake(
+                    "cells", "invented", fields[field_index].name, cell.concept, cell.box
+                )
             )
 
 
@@ -271,7 +273,7 @@ def rename_boxes(
             )
             annotations.boxes[field_index][annotations.boxes[field_index].index(cell)] = mislabelled
             annotations.planted_errors.append(
-                PlantedError(
+                PlantedMistake(
                     "cells",
                     "renamed",
                     fields[field_index].name,

@@ -419,3 +419,7 @@ class LabelFilesMissingError(PellucidError):
             f"{path}: none of its {image_count:,} images has a label file (such as {searched})."
             f"{found} Put the labels where `images` is replaced by `labels` in the image's path."
         )
+
+
+class UnequalListsError(ValueError):
+    """Parallel lists of one image have different lengths."""

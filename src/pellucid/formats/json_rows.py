@@ -16,6 +16,7 @@ import msgspec
 
 from pellucid.core.errors import MalformedFileError, format_count, summarize_names
 from pellucid.formats.dataset import parse_split
+from pellucid.formats.errors import UnequalListsError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_frames import frame_records
 from pellucid.formats.parsing import decode_utf8, load_lines, parse_json
@@ -23,10 +24,6 @@ from pellucid.formats.probe import HEAD_BYTES
 from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
 
 Row = dict[str, Any]
-
-
-class UnequalListsError(ValueError):
-    """Parallel lists of one image have different lengths."""
 
 
 LIST_KEYS = (

@@ -10,18 +10,14 @@ from PIL import Image, UnidentifiedImageError
 
 from pellucid.images.crop_region import Region
 from pellucid.images.decoding import open_with_pillow
-from pellucid.images.decoding_budget import ImageTooLargeError, decoding
+from pellucid.images.decoding_budget import decoding
+from pellucid.images.errors import ExternalLinkError, ImageTooLargeError, UnreadableImageError
 from pellucid.images.header import SWAPPED_ORIENTATIONS, remaining_orientation
-from pellucid.images.locations import ExternalLinkError
 
 CROP_VERSION = 2
 """Part of every cache key: increment it when the rendering changes."""
 
 JPEG_QUALITY = 86
-
-
-class UnreadableImageError(Exception):
-    """An image that cannot be displayed; the message is a short reason."""
 
 
 def render_crop(location: str, region: Region | None, size: int) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pellucid.images.errors import ImageTooLargeError
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -19,10 +21,6 @@ SHARED_BYTES = 480 << 20
 SMALL_IMAGE_BYTES = 16 << 20
 """Images up to this size do not wait for others."""
 ONE_BYTE_MODES, TWO_BYTE_MODES = ("1", "L", "P"), ("I;16", "I;16L", "I;16B", "I;16N")
-
-
-class ImageTooLargeError(Exception):
-    """An image that is not decoded; the message says how large it is."""
 
 
 def decoded_bytes(image: Image.Image) -> int:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import FileMissingError, MissingDependencyError, PellucidError
+from pellucid.core.errors import FileMissingError, MissingDependencyError
 from pellucid.core.tables import Float32Array
+from pellucid.images.errors import EmbeddingModelError
 
 CHANNELS = 3
 MAX_BATCH = 32
@@ -21,13 +22,6 @@ COMMON_NORMALIZATIONS = (
     "CLIP: --mean 0.4815,0.4578,0.4082 --std 0.2686,0.2613,0.2758; "
     "0 to 1: --mean 0,0,0 --std 1,1,1"
 )
-
-
-class EmbeddingModelError(PellucidError):
-    """The file is no model that embeds images."""
-
-    def __init__(self, path: object, problem: str, remedy: str) -> None:
-        super().__init__(f"{path}: {problem}. {remedy}")
 
 
 class EmbeddingModel:

@@ -10,6 +10,7 @@ from typing import IO, cast
 
 from pellucid.core.files import open_regular
 from pellucid.core.urls import is_remote, reject_credentials
+from pellucid.images.errors import ExternalLinkError
 from pellucid.images.parquet_images import load_parquet_image, parquet_location
 
 FOLDER_SEPARATOR = "/./"
@@ -22,10 +23,6 @@ FOLLOW_LINKS_VARIABLE = "PELLUCID_FOLLOW_LINKS"
 def join_location(folder: str, image_path: str) -> str:
     """The location of an image path in its folder."""
     return f"{folder.rstrip('/')}{'/' if is_remote(folder) else FOLDER_SEPARATOR}{image_path}"
-
-
-class ExternalLinkError(OSError):
-    """An image is a link to a file outside its folder, which is not allowed by default."""
 
 
 def is_external_link(location: str) -> bool:

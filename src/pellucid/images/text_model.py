@@ -11,7 +11,8 @@ import numpy as np
 
 from pellucid.core.errors import FileMissingError, MissingDependencyError
 from pellucid.core.tables import Float32Array
-from pellucid.images.embedding_model import EmbeddingModelError, open_session
+from pellucid.images.embedding_model import open_session
+from pellucid.images.errors import EmbeddingModelError
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 INTEGER_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}

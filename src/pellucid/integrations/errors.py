@@ -41,3 +41,14 @@ class SeveralProcessesError(PellucidError):
             f"the training runs in {processes} processes, each of which sees a part of the "
             "validation images. Validate in one process, with devices=1."
         )
+
+
+class UnknownTrackerError(PellucidError):
+    exit_status = 2
+
+    def __init__(self, tracker: object) -> None:
+        super().__init__(
+            f"cannot log to a {type(tracker).__module__}.{type(tracker).__qualname__}. Expected a "
+            "run of wandb, the module mlflow, a SummaryWriter of TensorBoard, a Task of ClearML or "
+            "an Experiment of Comet."
+        )

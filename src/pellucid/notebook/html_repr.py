@@ -8,7 +8,8 @@ from html import escape
 from pellucid.browse.items import Item
 from pellucid.core.display import render_html
 from pellucid.images.crop_region import Region, box_crop_region
-from pellucid.images.crops import UnreadableImageError, render_crop
+from pellucid.images.crops import render_crop
+from pellucid.images.errors import UnreadableImageError
 from pellucid.images.sizes import display_size
 from pellucid.project.version import Version
 from pellucid.results.gallery import Gallery

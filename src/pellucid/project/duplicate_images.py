@@ -8,22 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.core.errors import InvalidChoiceError, PellucidError
+from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import SPLITS, Annotations, Images, Split
 from pellucid.images.duplicates import DuplicatePair, DuplicatePairs, find_duplicate_pairs
 from pellucid.images.locations import join_location
+from pellucid.project.errors import UnknownImagesError
 from pellucid.storage.manifests import ViewManifest
 
 Progress = Callable[[int, int], None]
-
-
-class UnknownImagesError(PellucidError):
-    http_status = 404
-
-    def __init__(self, view: str, path: str) -> None:
-        super().__init__(
-            f"view '{view}' has no image '{path}'. Specify a path as pellucid duplicates shows it."
-        )
 
 
 @dataclass(frozen=True)

@@ -47,3 +47,12 @@ class VersionExistsError(PellucidError):
             f"version '{version}' already exists in view '{view}' and its images are frozen. "
             "Choose another name."
         )
+
+
+class UnknownImagesError(PellucidError):
+    http_status = 404
+
+    def __init__(self, view: str, path: str) -> None:
+        super().__init__(
+            f"view '{view}' has no image '{path}'. Specify a path as pellucid duplicates shows it."
+        )

@@ -74,3 +74,13 @@ class EmptySplitError(PellucidError):
             f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. "
             "Choose one of these with --split."
         )
+
+
+class TextModelMissingError(PellucidError):
+    """Says the name alone: readers of a server do not learn where its files are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the file '{name}' of the view's text model is not where it was. Bring it back, or "
+            "run pellucid embeddings with --text-model again."
+        )

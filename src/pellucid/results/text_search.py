@@ -8,12 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from pellucid.core.errors import PellucidError
 from pellucid.core.files import atomic_write
 from pellucid.core.tables import Float32Array
 from pellucid.images.text_model import TextModel
 from pellucid.results.embeddings import Embeddings
-from pellucid.results.errors import InvalidEmbeddingsError
+from pellucid.results.errors import InvalidEmbeddingsError, TextModelMissingError
 from pellucid.storage.files import write_lock
 from pellucid.storage.names import TEXT_MODEL_FILE
 
@@ -25,16 +24,6 @@ class TextModelFiles(msgspec.Struct, frozen=True):
 
     model: str
     tokenizer: str
-
-
-class TextModelMissingError(PellucidError):
-    """Says the name alone: readers of a server do not learn where its files are."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"the file '{name}' of the view's text model is not where it was. Bring it back, or "
-            "run pellucid embeddings with --text-model again."
-        )
 
 
 class TextSearch:

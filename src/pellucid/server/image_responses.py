@@ -8,7 +8,7 @@ from fastapi import Response
 
 from pellucid.images.crop_cache import CropCache
 from pellucid.images.crop_region import Region
-from pellucid.images.crops import UnreadableImageError
+from pellucid.images.errors import UnreadableImageError
 from pellucid.server.version_images import VersionImages
 
 IMMUTABLE_CACHE = "public, max-age=31536000, immutable"

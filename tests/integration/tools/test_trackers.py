@@ -10,8 +10,9 @@ import pytest
 import pellucid
 import toys
 from pellucid.export.html import export_html
+from pellucid.integrations.errors import UnknownTrackerError
 from pellucid.integrations.trackers import log_to
-from pellucid.integrations.trackers.log_version import UnknownTrackerError, main_figures
+from pellucid.integrations.trackers.log_version import main_figures
 from tools_environment import TRACKERS, needing
 
 pytestmark = needing(TRACKERS)

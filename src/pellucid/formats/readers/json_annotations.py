@@ -10,7 +10,12 @@ from typing import Any
 
 from pellucid.core.errors import MalformedFileError, PellucidError
 from pellucid.formats.dataset import Note, ParsedAnnotations
-from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError, UnreadBoxColumnsError
+from pellucid.formats.errors import (
+    AmbiguousColumnsError,
+    InvalidRecordError,
+    UnequalListsError,
+    UnreadBoxColumnsError,
+)
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_class_names import with_class_names
 from pellucid.formats.json_rows import (
@@ -18,7 +23,6 @@ from pellucid.formats.json_rows import (
     LABEL_STEMS,
     LIST_KEYS,
     Row,
-    UnequalListsError,
     document_rows,
     find_record_list,
     image_entries,

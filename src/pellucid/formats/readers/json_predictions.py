@@ -16,13 +16,12 @@ import numpy as np
 from pellucid.core.errors import PellucidError, format_count, summarize_names
 from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedPredictions
-from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.errors import InvalidRecordError, UnequalListsError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_class_names import with_class_names
 from pellucid.formats.json_rows import (
     IMAGE_COLUMN,
     LIST_KEYS,
-    UnequalListsError,
     document_rows,
     image_key,
     is_record_list,

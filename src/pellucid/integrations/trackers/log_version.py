@@ -8,9 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import FileMissingError, PellucidError
+from pellucid.core.errors import FileMissingError
 from pellucid.core.tables import Split
 from pellucid.evaluation.counts import f1, precision, recall
+from pellucid.integrations.errors import UnknownTrackerError
 from pellucid.project import Version
 
 PREFIX = "pellucid"
@@ -43,17 +44,6 @@ TRACKERS = {
     "comet_ml": "comet_experiment",
 }
 """The module here that logs to objects of a package."""
-
-
-class UnknownTrackerError(PellucidError):
-    exit_status = 2
-
-    def __init__(self, tracker: object) -> None:
-        super().__init__(
-            f"cannot log to a {type(tracker).__module__}.{type(tracker).__qualname__}. Expected a "
-            "run of wandb, the module mlflow, a SummaryWriter of TensorBoard, a Task of ClearML or "
-            "an Experiment of Comet."
-        )
 
 
 def log_to(
