@@ -47,6 +47,11 @@ SINGULAR_NAMES = {
 }
 IMAGE_COLUMN = "image"
 PAIR_FIELDS = ("label", "score")
+NOT_OF_IMAGES = {
+    *("id", "width", "height", "w", "h", "x", "y", "left", "top", "right", "bottom", "area"),
+    *("xmin", "ymin", "xmax", "ymax", "x1", "y1", "x2", "y2", "category_id", "class_id"),
+}
+"""Fields of records with objects that would be taken for those of each object."""
 FAILURE_KEYS = ("error", "failure", "exception")
 """Fields in which programs write, as text, why an image has no result."""
 NO_RESULT = "no result"
@@ -252,20 +257,41 @@ def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     parallel = {} if objects is not None else parallel_lists(record)
     name = image_key(record)
     image = {} if name is None else {name: record[name]}
+    about_image = image_fields(record)
     if objects is not None:
-        yield from ({**flat_fields(each), **image} for each in objects)
+        yield from ({**about_image, **flat_fields(each), **image} for each in objects)
         if not objects:
             failures = {k: v for k, v in record.items() if k.lower() in FAILURE_KEYS and v}
-            yield {**image, **failures}
+            yield {**image, **failures} if failures else {**about_image, **image}
     elif parallel:
         count = len(next(iter(parallel.values())))
         for index in range(count):
             fields = {key: values[index] for key, values in parallel.items()}
-            yield {**image, **{singular(key): cell(value) for key, value in fields.items()}}
+            of_object = {singular(key): cell(value) for key, value in fields.items()}
+            yield {**about_image, **of_object, **image}
         if not count:
-            yield image
+            yield {**about_image, **image}
     else:
         yield {**image, **flat_fields(record)}
+
+
+def image_fields(record: Mapping[str, Any]) -> Row:
+    """What a record says of its image beside the objects: its split, its size, the user's own
+    fields. Not what could be taken for the concept, score or box of each object."""
+    size = {f"image_{key}": record[key] for key in ("width", "height") if key in record}
+    is_sized = all(type(length) in (int, float) for length in size.values())
+    return {
+        **(size if len(size) == 2 and is_sized else {}),
+        **{
+            key: value
+            for key, value in record.items()
+            if isinstance(value, str | int | float | bool)
+            and key.lower() not in NOT_OF_IMAGES
+            and not describes_object(key)
+            and not is_score_key(key)
+            and key.lower() not in FAILURE_KEYS
+        },
+    }
 
 
 def with_plain_lists(record: Mapping[str, Any]) -> Mapping[str, Any]:

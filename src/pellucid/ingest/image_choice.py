@@ -18,7 +18,12 @@ from pellucid.ingest.interpretation_choice import (
     rival_interpretations,
     select_interpretation,
 )
-from pellucid.ingest.references import Interpretation, best_interpretation, is_sufficient
+from pellucid.ingest.references import (
+    PADDED_ID,
+    Interpretation,
+    best_interpretation,
+    is_sufficient,
+)
 
 MIN_EXTRA_BOXES = 1.5
 """How many more boxes must agree with an interpretation that alone resolves every id."""
@@ -43,7 +48,7 @@ def choose_image_refs(
         named = [rival for rival in tried if not rival.name.startswith("positions")]
         refs = default if is_sufficient(default) else best_interpretation(named)
     is_told = source.box is not None or source.has_id_column or bool(forced_name)
-    if refs.name == "id" and not is_told:
+    if refs.name in ("id", PADDED_ID) and not is_told:
         reject_other_names(source, refs, tried)
     complete = next((rival for rival in tried if rival.is_complete), None)
     if complete is not None and not refs.is_complete and not refs.ambiguous_count:

@@ -88,6 +88,7 @@ def number_key(key: str) -> str:
     return str(int(plain)) if plain.isascii() and plain.isdigit() else "\n"
 
 
+PADDED_ID = "id without leading zeros"
 NamingScheme = tuple[str, Callable[[], Sequence[str]], Callable[[str], str]]
 """Its name, what gives the names of the images (called only for a scheme that is tried), and the
 function that converts a key before the comparison."""
@@ -194,6 +195,7 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
         ("path without ending", named(images, strip_extension), strip_dot_slash),
         ("file stem", named(images, file_stem), base_name),
         ("file stem", named(images, file_stem), file_stem),
+        (PADDED_ID, lambda: [unpadded_ids(ids) for ids in images.source_id], number_key),
         ("file stem without leading zeros", named(images, numeric_stem), strip_dot_slash),
         ("path in Unicode NFC", named(images, compose_path), compose_path),
         ("path, ignoring case", named(images, fold_path), fold_path),
@@ -230,6 +232,13 @@ def clean_id(key: str) -> str:
 def plain_ids(ids: str) -> str:
     """Ids of one image, one per line, with integers written plainly."""
     return "\n".join(plain_integer(one_id) for one_id in ids.split("\n"))
+
+
+def unpadded_ids(ids: str) -> str:
+    """Numeric ids of one image, one per line, without leading zeros."""
+    return "\n".join(
+        str(int(one_id)) for one_id in plain_ids(ids).split("\n") if one_id.isdecimal()
+    )
 
 
 def interpret_keys(

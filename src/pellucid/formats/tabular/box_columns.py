@@ -48,6 +48,8 @@ CORNER_NAMES = (
     ("colmin", "rowmin", "colmax", "rowmax"),
     ("xfrom", "yfrom", "xto", "yto"),
     ("xtopleft", "ytopleft", "xbottomright", "ybottomright"),
+    ("x", "y", "xmax", "ymax"),
+    ("x", "y", "x2", "y2"),
 )
 ORIGIN_NAMES = (
     ("left", "top"),
@@ -65,6 +67,8 @@ ORIGIN_NAMES = (
     ("originx", "originy"),
     ("x1", "y1"),
     ("x0", "y0"),
+    ("bx", "by"),
+    ("px", "py"),
     ("x", "y"),
 )
 CENTER_NAMES = (
@@ -78,7 +82,11 @@ CENTER_NAMES = (
     ("xmid", "ymid"),
     ("midx", "midy"),
 )
-SIZE_NAMES = (("width", "height"), ("w", "h"), ("boxwidth", "boxheight"))
+SIZE_NAMES = (
+    *(("width", "height"), ("w", "h"), ("boxwidth", "boxheight"), ("boxw", "boxh")),
+    *(("bw", "bh"), ("bbw", "bbh"), ("wbox", "hbox"), ("objw", "objh"), ("dx", "dy")),
+    *(("pw", "ph"), ("wd", "ht"), ("sizew", "sizeh")),
+)
 LAYOUTS: tuple[tuple[LayoutShape, tuple[str, ...]], ...] = (
     *(("xyxy", names) for names in CORNER_NAMES),
     *(("xywh", (*origin, *size)) for origin, size in product(ORIGIN_NAMES, SIZE_NAMES)),
@@ -186,10 +194,9 @@ def layout_parts(names: Sequence[ColumnName]) -> list[dict[str, str]]:
 
 
 def coordinate_tokens(name: ColumnName) -> tuple[str, ...]:
-    """The words of a name without markers and units."""
-    return tuple(
-        token for token in name.tokens if token not in PREDICTED_TOKENS | TRUE_TOKENS | UNIT_TOKENS
-    )
+    """The words of a name without markers and units; of one that is a unit alone, that."""
+    ignored = PREDICTED_TOKENS | TRUE_TOKENS | UNIT_TOKENS
+    return tuple(token for token in name.tokens if token not in ignored) or name.tokens
 
 
 def list_shape(name: ColumnName) -> BoxLayout | None:

@@ -32,8 +32,12 @@ from pellucid.formats.tabular.box_mappings import mapping_layout, mapping_number
 from pellucid.formats.tabular.column_names import (
     BOX_LIST_NAMES,
     BOX_TOKENS,
+    CONCEPT_ID_NAMES,
+    CONCEPT_NAMES,
+    SCORE_NAMES,
     ColumnName,
     Marker,
+    looks_like_metadata,
     parse_column_name,
 )
 from pellucid.formats.tabular.reader import TableReader
@@ -53,7 +57,10 @@ COORDINATE_ROLES = (
     "ycenter",
 )
 """Coordinates that a user can name with `--columns`."""
-LAYOUT_OPTIONS = "xmin=..,ymin=..,xmax=..,ymax=.. or x=..,y=..,width=..,height=.."
+LAYOUT_OPTIONS = (
+    "xmin=..,ymin=..,xmax=..,ymax=.. or x=..,y=..,width=..,height=.. "
+    "or xcenter=..,ycenter=..,width=..,height=.."
+)
 IMAGE_SIZE_NAMES = (
     ("imagewidth", "imageheight"),
     ("imgwidth", "imgheight"),
@@ -89,6 +96,7 @@ def find_box_columns(
             reject_rotated_boxes(reader, marked)
             layout, image_size = choose_layout(reader, layouts, parts, image)
             reject_points(reader, layout)
+            reject_image_sizes(reader, layout, marked, image)
             return layout, image_size, ()
         mapped = [each for name in marked if (each := mapping_layout(reader, name.column))]
         if len(mapped) == 1:
@@ -281,10 +289,16 @@ def reject_rotated_boxes(reader: TableReader, names: Sequence[ColumnName]) -> No
 
 
 def image_size_columns(column_by_part: Mapping[str, str]) -> tuple[str, str] | None:
-    for width, height in IMAGE_SIZE_NAMES:
-        if width in column_by_part and height in column_by_part:
-            return column_by_part[width], column_by_part[height]
-    return None
+    return next(iter(all_image_size_columns(column_by_part)), None)
+
+
+def all_image_size_columns(column_by_part: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The pairs of columns that may hold the size of the image, the best named first."""
+    return [
+        (column_by_part[width], column_by_part[height])
+        for width, height in IMAGE_SIZE_NAMES
+        if width in column_by_part and height in column_by_part
+    ]
 
 
 def choose_layout(
@@ -295,21 +309,18 @@ def choose_layout(
 ) -> tuple[BoxLayout, tuple[str, str] | None]:
     """The layout that the names state best. `width` and `height` beside corners may be of the
     image; other layouts must say the same boxes."""
-    image_size = image_size_columns(column_by_part)
-    independent = [layout for layout in layouts if not set(image_size or ()) & set(layout.columns)]
-    chosen = independent[0] if independent else layouts[0]
-    rivals = [layout for layout in layouts if layout.columns != chosen.columns]
-    if not (independent and image):
+    for image_size in all_image_size_columns(column_by_part) if image else ():
+        independent = [layout for layout in layouts if not {*image_size} & {*layout.columns}]
+        if independent and image and has_image_sizes(reader, independent[0], image, image_size):
+            chosen = independent[0]
+            break
+    else:
         image_size = None
-    if not rivals and not image_size:
-        return chosen, None
+        chosen = unsized_layout(layouts, column_by_part)
+    rivals = [layout for layout in layouts if layout.columns != chosen.columns]
+    if not rivals:
+        return chosen, image_size
     boxes = layout_boxes(reader, chosen)
-    if image_size and image:
-        corners = boxes.copy()
-        corners[:, 2:] += corners[:, :2]
-        sizes = np.stack([reader.number_column(column) for column in image_size], axis=1)
-        if not are_image_sizes(reader.encode_column(image)[1], sizes, corners):
-            image_size = None
     for rival in rivals:
         if image_size and set(image_size) & set(rival.columns):
             continue
@@ -324,6 +335,56 @@ def choose_layout(
                 LAYOUT_OPTIONS,
             )
     return chosen, image_size
+
+
+def unsized_layout(layouts: Sequence[BoxLayout], column_by_part: Mapping[str, str]) -> BoxLayout:
+    """The layout that is chosen where no column is the size of the image: if possible one without
+    those that could be by their names."""
+    named = {*(image_size_columns(column_by_part) or ())}
+    return next((layout for layout in layouts if not named & {*layout.columns}), layouts[0])
+
+
+def has_image_sizes(
+    reader: TableReader, layout: BoxLayout, image: str, image_size: tuple[str, str]
+) -> bool:
+    """Whether columns hold the size of the image around the boxes of a layout."""
+    corners = layout_boxes(reader, layout)
+    corners[:, 2:] += corners[:, :2]
+    sizes = np.stack([reader.number_column(column) for column in image_size], axis=1)
+    return are_image_sizes(reader.encode_column(image)[1], sizes, corners)
+
+
+def reject_image_sizes(
+    reader: TableReader, layout: BoxLayout, names: Sequence[ColumnName], image: str | None
+) -> None:
+    """Raise AmbiguousColumnsError if all boxes of an image have one size, and columns that are not
+    read could hold the true one: the size is that of the image."""
+    if image is None or layout.shape == "xyxy" or len(layout.columns) != 4:
+        return
+    size = layout.columns[2:]
+    images, indexes = reader.encode_column(image)
+    rows_by_image = np.bincount(indexes, minlength=len(images))
+    is_repeated = int((rows_by_image > 1).sum()) > 1
+    if not is_repeated or not all(reader.determines(image, column) for column in size):
+        return
+    unread = [
+        name.column
+        for name in names
+        if name.column not in (image, *layout.columns)
+        and may_be_length(name)
+        and reader.has_number(name.column)
+        and not has_zero_and_one_alone(reader, name.column)
+        and not reader.determines(image, name.column)
+    ]
+    if len(unread) > 1:
+        raise AmbiguousColumnsError(reader.path, "box", [*layout.columns, *unread], LAYOUT_OPTIONS)
+
+
+def may_be_length(name: ColumnName) -> bool:
+    """Whether a name may be of a side or an edge of a box, not of a score, class or number."""
+    concept_names = {each for tier in CONCEPT_NAMES for each in tier}
+    known = {*SCORE_NAMES, *CONCEPT_ID_NAMES, *concept_names, "id", "area"}
+    return name.rest not in known and not looks_like_metadata(name.column)
 
 
 def layout_boxes(reader: TableReader, layout: BoxLayout) -> Float64Array:

@@ -149,13 +149,24 @@ METADATA_TOKENS = {
 """Words of columns of 0 and 1 that usually describe the image or the object."""
 VALUE_NAMES = ("value", "answer", "present", "ispresent", "positive", "ispositive", "exists")
 """Compact names of columns that state whether the concept of a row is there."""
+COLLECTIONS = (
+    *("folder", "dir", "directory", "subfolder", "subdir", "bucket", "archive", "album", "drive"),
+    *("camera", "cam", "video", "clip", "movie", "film", "scene", "sequence", "session", "series"),
+    *("patient", "subject", "study", "slide", "flight", "mission", "trip", "recording", "page"),
+)
 FOLDER_NAMES = (
-    *("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid"),
-    *("camera", "cam", "cameraid", "video", "videoid", "clip", "scene", "sequence", "page"),
-    *("slice", "frameid", "frameindex", "frameidx", "framenumber", "frameno", "framenum"),
-    *("tile", "tileid"),
+    *("frame", "imageid", "imgid", "frameid", "frameindex", "frameidx", "framenumber", "frameno"),
+    *("framenum", "slice", "tile", "tileid", *COLLECTIONS),
+    *(f"{collection}{suffix}" for collection in COLLECTIONS for suffix in ("id", "name", "uid")),
+    *(f"{collection}{suffix}" for collection in COLLECTIONS for suffix in ("no", "number", "path")),
 )
 """Compact names of columns that may belong to the name of an image."""
+GROUP_NAMES = (
+    *("batch", "user", "date", "day", "dataset", "parent", "group", "run", "site", "job", "task"),
+    *("location", "station", "project", "document", "doc", "case", "volume", "plate", "well"),
+)
+"""Those that may as well describe an object: they belong to the name where the rows of each value
+follow one another."""
 
 
 def normalize_column_name(column_name: str) -> str:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from pellucid.formats.errors import AmbiguousColumnsError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.tabular.column_names import FOLDER_NAMES, IMAGE_NAMES, ColumnName
+from pellucid.formats.tabular.column_names import (
+    FOLDER_NAMES,
+    GROUP_NAMES,
+    IMAGE_NAMES,
+    ColumnName,
+)
 from pellucid.formats.tabular.reader import TableReader
 
 
@@ -19,6 +26,13 @@ def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str |
             several folders.
     """
     unmarked = [name for name in names if not name.marker]
+    column = choose_image_column(reader, unmarked)
+    if column is not None:
+        reject_split_image_names(reader, unmarked, column)
+    return column
+
+
+def choose_image_column(reader: TableReader, unmarked: Sequence[ColumnName]) -> str | None:
     files = [name.column for name in unmarked if has_image_names(reader, name.column)]
     for tier, tier_names in enumerate(IMAGE_NAMES):
         if tier == len(IMAGE_NAMES) - 1 and len(files) == 1:
@@ -32,9 +46,7 @@ def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str |
         named_files = [column for column in columns if has_image_names(reader, column)]
         columns = named_files or columns
         if columns:
-            column = determining_column(reader, columns)
-            reject_split_image_names(reader, unmarked, column)
-            return column
+            return determining_column(reader, columns)
     return files[0] if len(files) == 1 else None
 
 
@@ -55,9 +67,9 @@ def determining_column(reader: TableReader, columns: Sequence[str]) -> str:
 def reject_split_image_names(reader: TableReader, names: Sequence[ColumnName], image: str) -> None:
     """Raise AmbiguousColumnsError if the same image name occurs with different folders or ids."""
     for name in names:
-        if name.column == image or name.rest not in FOLDER_NAMES or reader.is_empty(name.column):
+        if name.column == image or reader.is_empty(name.column):
             continue
-        if not reader.determines(image, name.column):
+        if may_name_folders(reader, name) and not reader.determines(image, name.column):
             raise AmbiguousColumnsError(
                 reader.path,
                 "image",
@@ -65,6 +77,15 @@ def reject_split_image_names(reader: TableReader, names: Sequence[ColumnName], i
                 f"image={image}, or with a column that joins both (the same {image} occurs with "
                 f"several values of {name.column})",
             )
+
+
+def may_name_folders(reader: TableReader, name: ColumnName) -> bool:
+    """Whether a column may hold a part of the image's name: by its own name, and if that is as
+    often one of a property of objects, by the order of the rows."""
+    if name.rest not in GROUP_NAMES:
+        return name.rest in FOLDER_NAMES
+    values, indexes = reader.encode_column(name.column)
+    return 1 < len(values) == 1 + np.count_nonzero(np.diff(indexes))
 
 
 def is_row_index(reader: TableReader, name: ColumnName) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -12,11 +13,15 @@ import numpy as np
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, Int64Array, StringArray
 from pellucid.formats.dataset import Note
-from pellucid.formats.errors import AmbiguousColumnsError
+from pellucid.formats.errors import AmbiguousColumnsError, UnreadBoxColumnsError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.annotators import reject_disagreement
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
-from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
+from pellucid.formats.tabular.column_names import (
+    CONCEPT_LIST_NAMES,
+    looks_like_metadata,
+    parse_column_name,
+)
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.concept_cells import (
     has_tag_values,
@@ -68,6 +73,8 @@ def parse_label_rows(
     if not options.columns:
         reject_exchanged_columns(reader, roles)
     column = parse_label_column(reader, roles, options, image_indexes)
+    if options.kind is None and not options.columns:
+        reject_repeated_labels(reader, roles, column, image_indexes)
     if options.kind is None and column.has_several_concepts and not column.has_lists:
         images, texts = image_indexes[column.rows], column.texts[column.rows]
         reject_disagreement(reader, images, texts, column.rows)
@@ -81,6 +88,34 @@ def parse_label_rows(
             tag_rows.notes += unsure_tag_notes(reader, roles, column)
         return roles, tag_rows
     return roles, parse_single_labels(reader, roles, options, column)
+
+
+LEAST_NUMBERS_OF_BOX = 4
+NUMBER_PAIR = re.compile(r"[\[(]\s*-?[\d.]+\s*[,;\s]\s*-?[\d.]+\s*[\])]")
+
+
+def reject_repeated_labels(
+    reader: TableReader, roles: ColumnRoles, column: LabelColumn, image_indexes: Any
+) -> None:
+    """Raise UnreadBoxColumnsError if an image has the same concept in several rows, and columns
+    without a role hold the four numbers of a box: the rows are objects, not tags."""
+    if column.has_lists or len(column.pairs) == len(column.rows) or roles.image is None:
+        return
+    unread = [
+        name
+        for name in roles.unassigned_columns(reader)
+        if not looks_like_metadata(name) and not reader.determines(roles.image, name)
+    ]
+    numeric = [name for name in unread if reader.is_numeric(name)]
+    pairs = [name for name in unread if has_number_pairs(reader, name)]
+    if len(numeric) + 2 * len(pairs) >= LEAST_NUMBERS_OF_BOX:
+        raise UnreadBoxColumnsError(reader.path, [*numeric, *pairs], may_have_none=True)
+
+
+def has_number_pairs(reader: TableReader, column: str) -> bool:
+    """Whether the cells of a column are points such as `[10, 20]`."""
+    cells = [cell for cell in reader.first_texts(column) if cell]
+    return bool(cells) and all(map(NUMBER_PAIR.fullmatch, cells))
 
 
 def parse_label_column(
