@@ -38,6 +38,7 @@ from pellucid.formats.split_files import (
     split_files,
     with_file_split,
 )
+from pellucid.formats.split_lists import with_listed_splits
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.annotation_table import (
     explain_annotation_columns,
@@ -162,7 +163,7 @@ def parse_annotation_file(
         None,
     )
     if reader is None and probe.is_dir and format is None:
-        return parse_annotation_folder(probe, options)
+        return with_listed_splits(parse_annotation_folder(probe, options), probe)
     if reader is None:
         reject_unsupported_format(probe)
         table.explain_mismatch(probe, options, are_predictions=False)
@@ -181,7 +182,9 @@ def parse_annotation_file(
     if count := probe.ignored_file_count:
         message = f"{format_count(count, 'hidden, system or special file')} in the folder not read"
         annotations.notes.append(Note("system_files", message, count, "info"))
-    if not probe.is_dir:
+    if probe.is_dir:
+        annotations = with_listed_splits(annotations, probe)
+    else:
         annotations.notes.extend(unread_split_notes(annotations))
     if format is None and probe.is_dir:
         annotations.notes.extend(other_format_notes(probe, reader))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -88,6 +88,7 @@ def number_key(key: str) -> str:
     return str(int(plain)) if plain.isascii() and plain.isdigit() else "\n"
 
 
+NUMBER_SIGN = "#"
 PADDED_ID = "id without leading zeros"
 NamingScheme = tuple[str, Callable[[], Sequence[str]], Callable[[str], str]]
 """Its name, what gives the names of the images (called only for a scheme that is tried), and the
@@ -187,15 +188,21 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
             for depth in (1, 2)
         ),
     ]
-    first = [id_scheme, *path_schemes]
+    padded_scheme: NamingScheme = (
+        PADDED_ID,
+        lambda: [unpadded_ids(ids) for ids in images.source_id],
+        number_key,
+    )
+    ids = [id_scheme, *([padded_scheme] if source.has_id_column else [])]
+    first = [*ids, *path_schemes]
     if source.image_key_kind == "path":
-        first = [*path_schemes, id_scheme]
+        first = [*path_schemes, *ids]
     return [
         *first,
         ("path without ending", named(images, strip_extension), strip_dot_slash),
         ("file stem", named(images, file_stem), base_name),
         ("file stem", named(images, file_stem), file_stem),
-        (PADDED_ID, lambda: [unpadded_ids(ids) for ids in images.source_id], number_key),
+        padded_scheme,
         ("file stem without leading zeros", named(images, numeric_stem), strip_dot_slash),
         ("path in Unicode NFC", named(images, compose_path), compose_path),
         ("path, ignoring case", named(images, fold_path), fold_path),
@@ -384,22 +391,39 @@ def numbers_of(keys: Sequence[str]) -> Sequence[str]:
 
 
 def between_affixes(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:
-    """Names of columns between a beginning and an end that all have: `P(fox)`."""
-    affixes = Counter(
-        (key.partition(name)[0], key.rpartition(name)[2])
-        for key in keys
-        for name in names
-        if name and name in key
-    )
-    prefix, suffix = max(affixes, key=affixes.__getitem__, default=("", ""))
-    if not prefix or not suffix:
+    """Names of columns between a beginning and an end that all have, but for numbers in them and
+    for case: `P(fox)`, `proba_fox_2`, `0_fox`, `FOX_SCORE`."""
+    by_affixes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for key in keys:
+        folded = key.casefold()
+        for name in filter(None, map(str.casefold, names)):
+            if name in folded:
+                prefix, suffix = folded.partition(name)[0], folded.rpartition(name)[2]
+                by_affixes[without_numbers(prefix), without_numbers(suffix)].add(key)
+    prefix, suffix = max(by_affixes, key=lambda affixes: len(by_affixes[affixes]), default=("", ""))
+    is_pattern = len(by_affixes[prefix, suffix]) > 1 and bool(prefix or suffix)
+    if not is_pattern and not (prefix and suffix):
         return []
-    inner = [key.removeprefix(prefix).removesuffix(suffix) for key in keys]
+    pattern = re.compile(f"{affix_pattern(prefix)}(.*){affix_pattern(suffix)}", re.DOTALL)
+    inner = [
+        match[1] if (match := pattern.fullmatch(key.casefold())) else key.casefold() for key in keys
+    ]
+    folded_names = list(map(str.casefold, names))
     return [
         Interpretation(
-            f"names between '{prefix}' and '{suffix}'", find_rows(inner, names, range(len(names)))
+            f"names between '{prefix}' and '{suffix}'",
+            find_rows(inner, folded_names, range(len(names))),
         )
     ]
+
+
+def without_numbers(text: str) -> str:
+    """The text with a sign in place of each number."""
+    return re.sub(r"\d+", NUMBER_SIGN, text)
+
+
+def affix_pattern(affix: str) -> str:
+    return r"\d+".join(map(re.escape, affix.split(NUMBER_SIGN)))
 
 
 def best_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:

@@ -38,10 +38,15 @@ from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, par
 NAME = "coco-results"
 
 
+OTHER_SCORE_KEYS = ("confidence", "conf", "probability", "prob")
+
+
 def matches(probe: Probe) -> bool:
     """Whether the file is a JSON list that is empty or has records with a category and an image_id
     or a file name of COCO's."""
     head = probe.head
+    if '"score"' not in head and any(f'"{key}"' in head for key in OTHER_SCORE_KEYS):
+        return False  # records of another program, whose fields are read as columns
     return head.startswith("[") and (
         '"category_id"' in head
         or '"category_name"' in head

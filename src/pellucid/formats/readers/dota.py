@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import is_number, load_lines, parse_number, split_fields
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.split_lists import list_label_files
 
 NAME = "dota"
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -40,10 +40,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     oriented_count = 0
     root = Path(options.image_folder or (probe.path if probe.is_dir else probe.path.parent))
-    for file in list_files(probe, ".txt"):
+    for file in list_label_files(probe, is_dota_line):
         folder_names = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
-        if is_companion_file(file.name):
-            continue
         split = find_split(folder_names)
         image_prefix = "/".join(
             "images" if folder_name in ("labelTxt", "labels") else folder_name

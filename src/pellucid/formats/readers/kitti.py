@@ -7,12 +7,12 @@ from itertools import takewhile
 from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import is_number, load_lines, parse_number
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.split_lists import list_label_files
 
 NAME = "kitti"
 DONT_CARE = "DontCare"
@@ -44,9 +44,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     ignored_regions: list[tuple[int, tuple[float, float, float, float], str]] = []
     concept_names: set[str] = set()
-    for file in list_files(probe, ".txt"):
-        if is_companion_file(file.name):
-            continue
+    for file in list_label_files(probe, is_kitti_line):
         folders = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
         split = find_split(folders)
         image = builder.add_unique_image(

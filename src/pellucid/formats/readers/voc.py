@@ -18,12 +18,11 @@ import numpy as np
 
 from pellucid.core.errors import MalformedFileError, format_count
 from pellucid.core.masks import Masks
-from pellucid.core.tables import SPLITS
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.curves import rotate_box
-from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
+from pellucid.formats.dataset import Inference, ParsedAnnotations
 from pellucid.formats.image_location import ImageLocator, names_repeat
 from pellucid.formats.instance_maps import masks_of_instances, parse_instance_map
 from pellucid.formats.parsing import element_text, load_lines, parse_number, parse_xml
@@ -100,7 +99,6 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 def parse_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[VocObject]], bool]:
     """The objects of each file, and whether all files say that their pixels count from 0."""
-    splits = parse_image_sets(probe.path) if probe.is_dir else {}
     objects_by_file: dict[Path, list[VocObject]] = {}
     stated: set[str] = set()
     files = list(list_files(probe, ".xml"))
@@ -111,7 +109,7 @@ def parse_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[
             raise MalformedFileError(
                 file, f"expected root element <annotation>, found <{root.tag}>"
             )
-        objects_by_file[file] = parse_objects(builder, locator, file, root, splits)
+        objects_by_file[file] = parse_objects(builder, locator, file, root)
         stated.add(element_text(root, "source/annotation", "") or "")
     builder.notes.extend(locator.notes())
     return objects_by_file, stated == {ZERO_BASED}
@@ -156,13 +154,9 @@ def add_objects(
 
 
 def parse_objects(
-    builder: DatasetBuilder,
-    locator: ImageLocator,
-    file: Path,
-    root: Element,
-    splits: dict[str, int],
+    builder: DatasetBuilder, locator: ImageLocator, file: Path, root: Element
 ) -> list[VocObject]:
-    """The objects of one file. Its split is that of ImageSets, or of the folder it lies in."""
+    """The objects of one file. Its split is that of the folder it lies in."""
     image_name = element_text(root, "filename") or f"{file.stem}.jpg"
     image_name = (
         image_name if "." in image_name.rsplit("/", maxsplit=1)[-1] else f"{image_name}.jpg"
@@ -171,12 +165,7 @@ def parse_objects(
     width, height = (
         parse_number(size_text, file, "size", "width or height") for size_text in size_texts
     )
-    folder_split, image_name = locator.locate(file, image_name)
-    stem_path = image_name.rpartition(".")[0]
-    split = next(
-        (splits[name] for name in (image_name, stem_path, file.stem) if name in splits),
-        folder_split,
-    )
+    split, image_name = locator.locate(file, image_name)
     image = builder.add_unique_image(image_name, width, height, split, file.stem)
     reject_objects_elsewhere(file, root)
     voc_objects = []
@@ -320,23 +309,6 @@ def parse_label_map(folder: Path) -> list[str]:
     fields = [line.split(":") for line in lines if not line.startswith("#")]
     named = [(parts[0].strip(), parts[1]) for parts in fields if len(parts) == 4]
     return [name for name, color in named if name and (name, color) != ("background", "0,0,0")]
-
-
-def parse_image_sets(folder: Path) -> dict[str, int]:
-    """Split index by image stem, from `ImageSets/Main`, else another task's; `trainval` is not
-    used."""
-    split_by_stem: dict[str, int] = {}
-    for task in ("Main", "Segmentation", "Layout", "Action"):
-        set_files = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
-        for set_file in set_files:
-            split = parse_split(set_file.stem)
-            if split is None or set_file.stem not in ("train", "val", "test", *SPLITS):
-                continue
-            for _, line in load_lines(set_file):
-                split_by_stem.setdefault(line, split)
-        if split_by_stem:
-            break
-    return split_by_stem
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

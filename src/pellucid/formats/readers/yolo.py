@@ -44,7 +44,13 @@ from pellucid.formats.readers.yolo_settings import (
 )
 
 NAME = "yolo"
-SPLIT_KEYS = (("train", "training"), ("val", "validation"), ("test", "test"))
+SPLIT_KEYS = (
+    ("train", "training"),
+    ("val", "validation"),
+    ("validation", "validation"),
+    ("valid", "validation"),
+    ("test", "test"),
+)
 
 
 def matches(probe: Probe) -> bool:

@@ -169,6 +169,14 @@ GROUP_NAMES = (
 follow one another."""
 
 
+def is_index_name(column_name: str) -> bool:
+    """Whether a name is that of the unnamed index of an exported data frame. One of signs alone,
+    such as an emoji, is a name."""
+    normalized = normalize_column_name(column_name)
+    is_name = not normalized and bool(column_name.strip(" _"))
+    return INDEX_COLUMN_PATTERN.fullmatch(normalized) is not None and not is_name
+
+
 def normalize_column_name(column_name: str) -> str:
     """The column name in lower case with `_` between words: `Image Path`, `imagePath` and
     `ImagePath` become `image_path`."""

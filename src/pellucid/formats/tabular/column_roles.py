@@ -15,15 +15,14 @@ from pellucid.formats.tabular.box_columns import BoxLayout
 from pellucid.formats.tabular.box_roles import COORDINATE_ROLES, find_box_columns
 from pellucid.formats.tabular.column_names import (
     IGNORE_NAMES,
-    INDEX_COLUMN_PATTERN,
     SCORE_NAMES,
     VALUE_NAMES,
     ColumnName,
     Purpose,
-    normalize_column_name,
+    is_index_name,
     parse_column_name,
 )
-from pellucid.formats.tabular.concept_column import MARKER_ORDER, find_concept_column
+from pellucid.formats.tabular.concept_column import MARKER_ORDER, find_concept_column, has_fractions
 from pellucid.formats.tabular.flag_column import find_flag_column
 from pellucid.formats.tabular.image_column import find_image_column
 from pellucid.formats.tabular.reader import TableReader
@@ -107,10 +106,12 @@ def assign_roles(
     names = [
         parse_column_name(column)
         for column in reader.column_types
-        if column not in taken and not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column))
+        if column not in taken and not is_index_name(column)
     ]
+    if not forced:
+        names = without_score_columns(reader, names, concepts)
     image = single_column(forced, "image") or find_image_column(reader, names)
-    concept_columns = tuple(forced.get("concept", ()))
+    concept_columns = forced_score_columns(forced)
     concept = (
         find_concept_column(reader, names, purpose, concepts, image)
         if not concept_columns
@@ -118,7 +119,9 @@ def assign_roles(
         if len(concept_columns) == 1
         else None
     )
-    score = single_column(forced, "score") or find_score_column(reader, names, purpose)
+    are_scores = bool(concept_columns) and "concept" not in forced
+    named_score = None if are_scores else single_column(forced, "score")
+    score = named_score or find_score_column(reader, names, purpose)
     used = {image, concept, score, *concept_columns}
     layout, image_size, coordinates = find_box_columns(
         reader,
@@ -143,6 +146,26 @@ def assign_roles(
         concept_columns if len(concept_columns) > 1 else (),
         coordinates,
     )
+
+
+def without_score_columns(
+    reader: TableReader, names: Sequence[ColumnName], concepts: Collection[str]
+) -> list[ColumnName]:
+    """The columns that may have a role: where several are named exactly like concepts and hold
+    fractions, they are scores, even one called `index` or `split`."""
+    scored = {
+        name.column
+        for name in names
+        if name.column in concepts and has_fractions(reader, name.column)
+    }
+    return [name for name in names if len(scored) < 2 or name.column not in scored]
+
+
+def forced_score_columns(forced: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The columns that the user named as one concept each: as several concepts, or as several
+    scores without a concept."""
+    scores = tuple(forced.get("score", ()))
+    return tuple(forced.get("concept", ())) or (scores if len(scores) > 1 else ())
 
 
 def check_forced_columns(

@@ -45,6 +45,7 @@ def has_prediction_columns(reader: TableReader, options: ReadOptions) -> bool:
     roles = assign_roles(reader, "predictions", options.concepts, options.columns)
     return roles.image is not None and (
         (roles.score is not None and roles.concept is not None)
+        or bool(roles.concept_columns)
         or bool(reader.drop_index_columns(roles.unassigned_columns(reader)))
     )
 

@@ -17,7 +17,7 @@ from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_c
 from pellucid.formats.dataset import encode_texts
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
-from pellucid.formats.tabular.column_names import INDEX_COLUMN_PATTERN, normalize_column_name
+from pellucid.formats.tabular.column_names import is_index_name, normalize_column_name
 from pellucid.formats.tabular.formula_cells import restore_formulas_sql
 from pellucid.formats.tabular.text_files import (
     TextTable,
@@ -180,8 +180,7 @@ class TableReader:
         return [
             column_name
             for column_name in column_names
-            if not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column_name))
-            and normalize_column_name(column_name) != "index"
+            if not is_index_name(column_name) and normalize_column_name(column_name) != "index"
         ]
 
     def is_numeric(self, column_name: str) -> bool:

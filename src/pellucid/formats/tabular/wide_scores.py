@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -177,12 +178,14 @@ def find_score_columns(
         )
     affixes, concept_columns = next(iter(sets.items()), (("", ""), []))
     rejected = {c for key, cs in columns_by_affixes.items() if key not in sets for c in cs}
+    unnumbered = reader.drop_index_columns(candidates)
     return [
         column
-        for column in reader.drop_index_columns(candidates)
+        for column in candidates
         if column in concept_columns
         or (
-            column not in rejected
+            column in unnumbered
+            and column not in rejected
             and column.startswith(affixes[0])
             and column.endswith(affixes[1])
             and parse_column_name(column).marker != "true"
@@ -251,7 +254,11 @@ def group_by_affixes(columns: Sequence[str], concepts: Collection[str]) -> dict[
         if affixes := find_affixes(column, concepts):
             by_affixes[affixes].append(column)
     most = max((len(group) for group in by_affixes.values()), default=0)
-    return {key: group for key, group in by_affixes.items() if len(group) * 2 >= most}
+    kept = {key: group for key, group in by_affixes.items() if len(group) * 2 >= most}
+    shapes = {tuple(re.sub(r"\d+", "#", affix) for affix in affixes) for affixes in kept}
+    if most == 1 and len(kept) > 1 and len(shapes) == 1:  # `0_fox`, `1_dog`: numbered
+        return {("", ""): [column for group in kept.values() for column in group]}
+    return kept
 
 
 def find_affixes(column: str, concepts: Collection[str]) -> Affixes | None:
