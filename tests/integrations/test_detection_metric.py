@@ -1,6 +1,7 @@
 """Metrics fed with arrays equal pycocotools on the same boxes, however they are batched."""
 
 import contextlib
+import copy
 import io
 import pickle
 
@@ -208,12 +209,7 @@ def test_metric_leaves_a_gallery_behind(tmp_path):
 def test_evaluator_prints_what_pycocotools_prints(capsys):
     document, results = as_coco(*random_batches(11, 30))
     expected, printed = pycocotools_stats(document, results)
-    truth = COCO()
-    truth.dataset = document
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        loaded = truth.loadRes(results)
-    for sources in ((document, results), (truth, loaded)):
+    for sources in ((document, results), loaded(document, results)):
         evaluator = pellucid.CocoEvaluator(*sources)
         evaluator.evaluate()
         evaluator.accumulate()
@@ -276,11 +272,21 @@ def test_masks_equal_pycocotools_and_leave_a_gallery(seed, tmp_path):
     assert [-1 if v is None else v for v in coco] == pytest.approx(
         [figures[name] for name in TORCHMETRICS_NAMES], abs=1e-9
     )
-    evaluator = pellucid.CocoEvaluator(masked.document, masked.results, "segm")
-    evaluator.summarize()
-    assert evaluator.stats.tolist() == pytest.approx(
-        [figures[name] for name in TORCHMETRICS_NAMES], abs=1e-9
-    )
+    for sources in ((masked.document, masked.results), loaded(masked.document, masked.results)):
+        evaluator = pellucid.CocoEvaluator(*sources, "segm")
+        evaluator.summarize()
+        assert evaluator.stats.tolist() == pytest.approx(
+            [figures[name] for name in TORCHMETRICS_NAMES], abs=1e-9
+        )
+
+
+def loaded(document, results):
+    """The set as pycocotools' `COCO` objects: `loadRes` changes the records it is given."""
+    truth = COCO()
+    truth.dataset = document
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        return truth, truth.loadRes(copy.deepcopy(results))
 
 
 @pytest.mark.parametrize(

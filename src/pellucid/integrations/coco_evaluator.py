@@ -61,9 +61,7 @@ class CocoEvaluator:
             raise InvalidBatchError("iou_type", f"'bbox', 'segm' or 'keypoints', not '{iou_type}'")
         self._geometry = GEOMETRY_BY_TYPE[iou_type]
         self._annotations = coco_gt.dataset if hasattr(coco_gt, "dataset") else coco_gt
-        self._predictions = (
-            list(coco_dt.dataset["annotations"]) if hasattr(coco_dt, "dataset") else coco_dt
-        )
+        self._predictions = loaded_results(coco_dt) if hasattr(coco_dt, "dataset") else coco_dt
         self.stats: Float64Array = np.zeros(0)
         """float64 (12,), of keypoints (10,): in COCO's order, -1 where there are no annotations."""
         self._figures: dict[str, float | None] = {}
@@ -89,3 +87,14 @@ class CocoEvaluator:
                 f" {title} @[ IoU={iou:<9} | area={area:>6s} | maxDets={detections:>3d} ] = "
                 f"{value:0.3f}"
             )
+
+
+def loaded_results(coco_dt: Any) -> list[dict[str, Any]]:
+    """The results in a `COCO` object. `loadRes` gives masks a box, which their size by area is not
+    that of: such boxes, whose area is not the one stated, are left out."""
+    return [
+        {key: value for key, value in result.items() if key != "bbox"}
+        if "segmentation" in result and result["area"] != result["bbox"][2] * result["bbox"][3]
+        else result
+        for result in coco_dt.dataset["annotations"]
+    ]
