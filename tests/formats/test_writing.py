@@ -386,6 +386,24 @@ def test_yolo_is_found_from_any_folder(pixel_table, tmp_path):
     assert again.images_by_split == {"training": 1, "validation": 1}
 
 
+@pytest.mark.parametrize("form", ["coco", "coco-roboflow", "cvat"])
+def test_sizes_are_read_from_the_images(pixel_table, tmp_path, form):
+    """The table does not state them."""
+    notes = write_view(pixel_table, form, tmp_path / "out")
+    assert not [note for note in notes if "size" in note.message]
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "out")
+    images = again.annotation_tables[0]
+    assert (images.width.tolist(), images.height.tolist()) == ([200, 200], [100, 100])
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat"])
+def test_unknown_sizes_are_said(tmp_path, form):
+    table = toys.write(tmp_path / "a.csv", "image,concept,x,y,width,height\na.jpg,cat,1,2,3,4\n")
+    view, _ = pellucid.open(tmp_path / "w").add("v", table)
+    (note,) = [n for n in write_view(view, form, tmp_path / "out") if n.kind == "size_unknown"]
+    assert "size of 1 image unknown" in note.message
+
+
 def test_voc_has_the_layout_of_other_tools(pixel_table, tmp_path):
     notes = write_view(pixel_table, "voc", tmp_path / "out")
     files = sorted(

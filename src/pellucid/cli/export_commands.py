@@ -138,11 +138,18 @@ def export_command(
         if html:
             if only:
                 raise click.UsageError("--only does not apply to --html.")
+            if not point.is_own:
+                raise click.UsageError(
+                    "--threshold, --thresholds, --objective and --iou do not apply to --html: the "
+                    "page shows the version at its own thresholds."
+                )
             if selected_version is None:
                 raise click.UsageError("--html requires --version.")
             pellucid.export_html(
                 selected_version, output, split or "validation", items, size, against, force
             )
+        elif force:
+            raise click.UsageError("--force is for --html.")
         elif what is None or format_name is None:
             raise click.UsageError("Specify --what and --format, or --html.")
         elif not point.is_own and what not in EVALUATED_TARGETS:

@@ -13,7 +13,12 @@ from pellucid.core.keypoints import StatedKeypoints
 from pellucid.core.tables import SPLITS, Annotations, Int64Array, Predictions, Split
 from pellucid.evaluation.object_keypoints import default_sigmas, default_skeleton
 from pellucid.formats.errors import ExportError
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, score_of
+from pellucid.formats.writers.export_data import (
+    SHORT_SPLIT_NAMES,
+    ExportData,
+    score_of,
+    with_found_sizes,
+)
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
 from pellucid.formats.writers.object_outlines import (
@@ -27,6 +32,7 @@ from pellucid.formats.writers.object_outlines import (
 def write(export_data: ExportData, path: Path) -> None:
     """Write one file; or, if `path` has no suffix, a folder with `annotations`, one file a split,
     and the images in `images`, as datumaro and most trainers expect it."""
+    export_data = with_found_sizes(export_data)
     if path.suffix:
         export_data.note_dropped_splits("a single COCO file")
         write_new_json(
@@ -47,6 +53,7 @@ ROBOFLOW_SPLIT_NAMES = {"training": "train", "validation": "valid", "test": "tes
 
 def write_roboflow(export_data: ExportData, path: Path) -> None:
     """Write Roboflow's layout: a folder a split, with `_annotations.coco.json` and the images."""
+    export_data = with_found_sizes(export_data)
     with new_folder(path) as folder:
         for split, document in split_documents(export_data):
             split_folder = folder / ROBOFLOW_SPLIT_NAMES[split]

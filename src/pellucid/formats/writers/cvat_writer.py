@@ -9,7 +9,11 @@ from xml.etree.ElementTree import Element, SubElement
 from pellucid.core.tables import SPLITS, Annotations
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.cvat import NAME
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
+from pellucid.formats.writers.export_data import (
+    SHORT_SPLIT_NAMES,
+    ExportData,
+    with_found_sizes,
+)
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_xml
 from pellucid.formats.writers.object_outlines import single_polygon
@@ -26,6 +30,7 @@ def write(export_data: ExportData, path: Path) -> None:
         )
     export_data.note_dropped_keypoints("CVAT")
     annotations = export_data.exportable_annotations("CVAT")
+    export_data = with_found_sizes(export_data)
     all_images = range(len(export_data.images))
     if path.suffix:
         with new_file(path) as temp_path:

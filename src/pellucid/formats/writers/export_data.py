@@ -4,7 +4,7 @@ support."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +104,7 @@ class ExportData:
             if count:
                 message = (
                     f"{format_count(count, 'outline')} left out: {format} files hold boxes (coco, "
-                    "yolo, cvat, label-studio and labelme hold outlines)"
+                    "yolo, dota, cvat, label-studio and labelme hold outlines)"
                 )
                 self.notes.append(Note("outlines_left_out", message, count))
 
@@ -122,6 +122,19 @@ def find_sizes(export_data: ExportData) -> list[tuple[int, int]]:
     for row, size in zip(unsized, found, strict=True):
         sizes[row] = size or sizes[row]
     return sizes
+
+
+def with_found_sizes(export_data: ExportData) -> ExportData:
+    """The same with the sizes of `find_sizes`; a note counts the images of unknown size."""
+    width, height = np.array(find_sizes(export_data), np.int32).reshape(-1, 2).T
+    unknown = int((np.minimum(width, height) <= 0).sum())
+    if unknown and export_data.exported_table.box is not None:
+        message = (
+            f"size of {format_count(unknown, 'image')} unknown, written as 0: add the annotations "
+            "again with --images DIR"
+        )
+        export_data.notes.append(Note("size_unknown", message, unknown))
+    return replace(export_data, images=export_data.images.replace(width=width, height=height))
 
 
 def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int, int]]:
