@@ -13,7 +13,7 @@ from references import masks as reference
 BOX_FORMATS = {"voc": "", "csv": ".csv", "parquet": ".parquet", "fiftyone": "", "hugging-face": ""}
 
 
-@pytest.fixture(scope="module", params=[0, 5])
+@pytest.fixture(scope="module", params=[0, 5, 8])
 def version(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("masks")
     masked = reference.random_set(request.param, images=6)
@@ -60,8 +60,7 @@ def test_predicted_masks_return_to_the_pixel(name, version, tmp_path):
     again.add_predictions(path)
     read, first = again.results().evaluation, version.results().evaluation
     assert reference.mask_texts(read.predictions) == reference.mask_texts(first.predictions)
-    if name == "coco":
-        assert again.metrics("validation").overall == version.metrics("validation").overall
+    assert again.metrics("validation").overall == version.metrics("validation").overall
 
 
 @pytest.mark.parametrize(("name", "suffix"), BOX_FORMATS.items())

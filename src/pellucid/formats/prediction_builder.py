@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.core.masks import Masks, concat_masks, no_masks
-from pellucid.core.tables import BoolArray, Kind, string_column
+from pellucid.core.tables import BoolArray, Float64Array, Kind, string_column
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates
 from pellucid.formats.dataset import (
@@ -45,6 +45,7 @@ class PredictionBuilder:
     _boxes: list[BoxCoordinates] = field(default_factory=list)
     _outlines: list[str] = field(default_factory=list)
     _record_numbers: list[int] = field(default_factory=list)
+    _unboxed_rows: list[int] = field(default_factory=list)
     _mask_by_row: dict[int, Masks] = field(default_factory=dict)
     _failed: set[int] = field(default_factory=set)
 
@@ -73,6 +74,8 @@ class PredictionBuilder:
         self._boxes.append(NO_BOX if box is None else box)
         polygon = [coordinate for point in outline for coordinate in point]
         self._outlines.append(json.dumps([polygon]) if len(outline) > 2 else "")
+        if len(outline) > 2 and box is not None and is_box_around(box, outline):
+            self._unboxed_rows.append(len(self._scores) - 1)
         self._record_numbers.append(record_number)
 
     def add_mask(
@@ -84,6 +87,7 @@ class PredictionBuilder:
         left, top, width, height = measure_masks(masks).box[0].tolist()
         self.add(image_index, concept, score, (left, top, width, height), record_number)
         self.attach_mask(masks)
+        self._unboxed_rows.append(len(self._scores) - 1)
 
     def attach_mask(self, mask: Masks) -> None:
         """Give the newest prediction a mask in the size of its image."""
@@ -122,6 +126,7 @@ class PredictionBuilder:
                 if is_detection and any(self._outlines)
                 else None,
                 outline_unit=unit,
+                area=self._shape_areas(unit) if is_detection and self._unboxed_rows else None,
                 mask=self._concat_masks() if is_detection and self._mask_by_row else None,
                 not_run=np.isin(np.arange(len(self._image_index_by_key)), [*self._failed])
                 if self._failed
@@ -129,8 +134,22 @@ class PredictionBuilder:
             )
         )
 
+    def _shape_areas(self, unit: BoxUnit) -> Float64Array:
+        """NaN where the box is that of the shape, whose own area then counts, as in pycocotools."""
+        boxes = np.array(self._boxes, float).reshape(-1, 4)
+        area = boxes[:, 2] * boxes[:, 3] if unit == "pixels" else np.full(len(boxes), np.nan)
+        area[self._unboxed_rows] = np.nan
+        return area
+
     def _concat_masks(self) -> Masks:
         """The masks of all rows, nothing for those without."""
         return concat_masks(
             [self._mask_by_row.get(row, no_masks(1)) for row in range(len(self._scores))]
         )
+
+
+def is_box_around(box: BoxCoordinates, outline: Sequence[tuple[float, float]]) -> bool:
+    """Whether a box is the one around an outline, so that the source states none."""
+    points = np.array(outline, float)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return bool(np.allclose(box, [*low, *(high - low)], rtol=1e-6, atol=1e-6))

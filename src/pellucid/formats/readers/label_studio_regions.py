@@ -103,9 +103,10 @@ def region_outline(
         )
 
     def percent_to_pixels(x: Any, y: Any) -> tuple[float, float]:
-        return parse_number(x, probe.path, location, "x") * width / 100, parse_number(
-            y, probe.path, location, "y"
-        ) * height / 100
+        """Rounded to a billionth of a pixel: a corner in the middle of one is exactly there."""
+        pixels_x = parse_number(x, probe.path, location, "x") * width / 100
+        pixels_y = parse_number(y, probe.path, location, "y") * height / 100
+        return round(pixels_x, 9), round(pixels_y, 9)
 
     if "points" in result_value:
         points = [

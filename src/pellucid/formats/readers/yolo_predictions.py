@@ -107,6 +107,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             box_shape="xywh" if box_unit == "pixels" else "cxcywh",
             outline=string_column(lines.outlines) if any(lines.outlines) else None,
             outline_unit="fractions" if has_fraction_boxes(lines.rows) else "pixels",
+            area=np.full(len(boxes), np.nan) if any(lines.outlines) else None,
             keypoints=lines.keypoints,
         )
 
