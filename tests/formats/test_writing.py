@@ -396,6 +396,22 @@ def test_sizes_are_read_from_the_images(pixel_table, tmp_path, form):
     assert (images.width.tolist(), images.height.tolist()) == ([200, 200], [100, 100])
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_keep_the_metadata_of_images(tmp_path, suffix):
+    rows = ["a.jpg,cat,1,2,3,4,rain", "b.jpg,,,,,,sun", "a.jpg,dog,1,2,3,4,rain"]
+    header = "image,concept,x,y,width,height,weather"
+    table = toys.write(tmp_path / "a.csv", "\n".join([header, *rows]) + "\n")
+    view, _ = pellucid.open(tmp_path / "w").add("v", table)
+    write_view(view, suffix[1:], tmp_path / f"out{suffix}")
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / f"out{suffix}")
+    metadata = {
+        path: json.loads(text)["weather"]
+        for images in [again.annotation_tables[0]]
+        for path, text in zip(images.path, images.metadata, strict=True)
+    }
+    assert metadata == {"a.jpg": "rain", "b.jpg": "sun"}
+
+
 @pytest.mark.parametrize("form", ["coco", "cvat"])
 def test_unknown_sizes_are_said(tmp_path, form):
     table = toys.write(tmp_path / "a.csv", "image,concept,x,y,width,height\na.jpg,cat,1,2,3,4\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -53,6 +54,25 @@ def test_list_and_info(view):
     for words in (("list",), ("info",), ("info", "v"), ("info", "v", "m")):
         printed = cli(view, *words)
         assert (printed.returncode, "v" in printed.stdout) == (0, True), words
+
+
+def test_a_damaged_view_does_not_hide_the_others(view, tmp_path):
+    rows = "image,concept\na.jpg,x\nb.jpg,y\n"
+    view.workspace.add("whole", toys.write(tmp_path / "whole.csv", rows))
+    (table,) = (view.workspace.folder / "views" / "v").glob("annotations.*.parquet")
+    table.unlink()
+    listed = cli(view, "list", "--json")
+    assert [one["view"] for one in json.loads(listed.stdout)["views"]] == ["whole"]
+    assert listed.returncode == 3
+    assert f"{table}: missing" in listed.stderr
+    assert "pellucid verify" in listed.stderr
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("", 2)])
+def test_the_answer_may_come_from_another_program(view, monkeypatch, answer, status):
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert cli(view, "remove", "v", "m").returncode == status
+    assert ("m" in view.versions) == (status > 0)
 
 
 def test_list_without_a_workspace_lists_the_folder(view, tmp_path):

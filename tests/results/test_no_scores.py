@@ -236,6 +236,18 @@ def test_corrections_and_comparison_without_scores(tmp_path):
     )
 
 
+def test_a_gate_on_a_figure_that_is_undefined_is_refused(tmp_path):
+    """AP needs scores: a gate on it could never fail."""
+    version = compare(tmp_path / "g", random_document(3), random_document(4, 0.1))
+    version.view.start("other").add_predictions(tmp_path / "g/b.json", no_scores=True)
+    gate = ("compare", version.view.workspace.folder, version.view.name, version.name, "other")
+    for name in ("ap", "AP"):
+        done = toys.run_cli(*gate, "--fail-on", name)
+        assert done.returncode == 3
+        assert "is undefined: a gate on it measures nothing" in done.stderr
+    assert toys.run_cli(*gate, "--fail-on", "fp").returncode == 0
+
+
 def test_a_histogram_without_scores_is_empty(tmp_path):
     version = compare(tmp_path / "h", random_document(1), random_document(2, 2.0))
     found = version.results().histogram(bins=7)

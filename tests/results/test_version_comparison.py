@@ -91,6 +91,7 @@ def test_compare_command_reports_and_exit_status(versions, tmp_path):
     assert "gate failed, worse against good: all concepts: errors 0 → 34" in done.stderr
     assert "gate failed, worse against good: dent: errors 0 → 30" in done.stderr
     document = json.loads(done.stdout)
+    assert not document.pop("gate")["passed"]
     assert document == good.compare(worse).document
     assert {
         "a",
@@ -117,7 +118,9 @@ def test_compare_command_reports_and_exit_status(versions, tmp_path):
         "all concepts",
         "dent",
     ]
-    assert run(view, "worse", "good", "--fail-on-regression").returncode == 0
+    passed = run(view, "worse", "good", "--fail-on-regression", "--json")
+    assert passed.returncode == 0
+    assert json.loads(passed.stdout)["gate"] == {"passed": True, "failures": []}
     assert run(view, "good", "worse").returncode == 0
     assert run(view, "good", "none").returncode == 3
 

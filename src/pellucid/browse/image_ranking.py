@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
@@ -57,8 +57,17 @@ class ImageRanking:
     def __iter__(self) -> Iterator[RankedImage]:
         return iter(self.page(0, None))
 
-    def __getitem__(self, position: int) -> RankedImage:
+    @overload
+    def __getitem__(self, position: int) -> RankedImage: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[RankedImage]: ...
+    def __getitem__(self, position: int | slice) -> RankedImage | list[RankedImage]:
         """Raises IndexError."""
+        if isinstance(position, slice):
+            chosen = range(len(self))[position]
+            if chosen.step == 1:
+                return self.page(chosen.start, len(chosen))
+            return [self[index] for index in chosen]
         index = range(len(self))[position]
         return self.page(index, 1)[0]
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def ignore_closed_output() -> Iterator[None]:
 @click.option(
     "--fail-on",
     "criteria",
-    type=click.Choice(CRITERIA),
+    type=click.Choice(CRITERIA, case_sensitive=False),
     multiple=True,
     help="Exit with status 4 if B is worse than A by this, overall or on a concept. errors, fn, "
     "fp: a significant rise; ap, precision, recall, f1: any drop. Repeatable.",
@@ -161,7 +162,8 @@ def compare_command(
         append_markdown(markdown, comparison, failures, broken, figures)
     with ignore_closed_output():
         if as_json:
-            print_json(comparison.document)
+            gate = {"passed": not failures, "failures": [asdict(each) for each in failures]}
+            print_json({**comparison.document, **({"gate": gate} if accepted else {})})
         else:
             print_comparison(comparison, figures)
     for warning in comparison.warnings:

@@ -20,7 +20,7 @@ from pellucid.cli.console import (
     progress_bar,
     unique_renamings,
 )
-from pellucid.core.errors import format_count
+from pellucid.core.errors import PellucidError, format_count
 from pellucid.core.tables import SPLITS, Split
 
 if TYPE_CHECKING:
@@ -38,17 +38,22 @@ def list_command(workspace: str | None, as_json: bool) -> None:
     if workspace is None and not Path(WORKSPACE_MANIFEST).is_file():
         list_workspaces(as_json)
         return
-    summaries = load_summaries(workspace or ".")
+    summaries, failures = load_summaries(workspace or ".")
     if as_json:
         print_json({"views": [asdict(summary) for summary in summaries]})
-        return
-    for summary in summaries:
-        print_view(summary)
-    if not summaries:
+    else:
+        for summary in summaries:
+            print_view(summary)
+    if not as_json and not summaries and not failures:
         click.echo("No views yet. Add one: pellucid add WORKSPACE VIEW SOURCE", err=True)
+    for failure in failures:
+        click.echo(f"pellucid: {failure}", err=True)
+    if failures:
+        sys.exit(failures[0].exit_status)
 
 
-def load_summaries(workspace: str) -> list[ViewOverview]:
+def load_summaries(workspace: str) -> tuple[list[ViewOverview], list[PellucidError]]:
+    """The views that can be read, and why the others cannot."""
     import pellucid
     from pellucid.project.overview import describe_view
     from pellucid.storage.errors import WorkspaceMissingError
@@ -56,7 +61,13 @@ def load_summaries(workspace: str) -> list[ViewOverview]:
     opened = pellucid.open(workspace)
     if not opened.exists:
         raise WorkspaceMissingError(opened.location)
-    return [describe_view(opened.view(name)) for name in opened.views]
+    summaries, failures = [], []
+    for name in opened.views:
+        try:
+            summaries.append(describe_view(opened.view(name)))
+        except PellucidError as error:
+            failures.append(error)
+    return summaries, failures
 
 
 def list_workspaces(as_json: bool) -> None:
@@ -66,7 +77,7 @@ def list_workspaces(as_json: bool) -> None:
     folders = sorted(path.parent.name for path in Path().glob(f"*/{WORKSPACE_MANIFEST}"))
     if as_json:
         documents = [
-            {"workspace": folder, "views": [asdict(s) for s in load_summaries(folder)]}
+            {"workspace": folder, "views": [asdict(s) for s in load_summaries(folder)[0]]}
             for folder in folders
         ]
         print_json({"workspaces": documents})
@@ -113,7 +124,9 @@ def info_command(workspace: str, view: str | None, version: str | None, as_json:
 
     opened = pellucid.open(workspace)
     if view is None:
-        summaries = load_summaries(workspace)
+        summaries, failures = load_summaries(workspace)
+        if failures:
+            raise failures[0]
         record: dict[str, Any] = {
             "workspace": opened.location,
             "views": [asdict(summary) for summary in summaries],
@@ -193,9 +206,14 @@ def remove_command(workspace: str, view: str, version: str | None, yes: bool) ->
         counts = opened_view.version(version).latest_manifest.counts
         subject = f"version {version} of {view} with {counts.get('predictions', 0):,} predictions"
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"Specify --yes to remove {subject}.")
-        if not click.confirm(f"Remove {subject}?", err=True):
+        try:
+            is_confirmed = click.confirm(f"Remove {subject}?", err=True)
+        except (click.Abort, OSError) as error:
+            if sys.stdin.isatty():
+                raise
+            # nobody answered: the input ended
+            raise click.UsageError(f"Specify --yes to remove {subject}.") from error
+        if not is_confirmed:
             click.echo("Nothing was removed", err=True)
             sys.exit(1)
     if version is None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 MIN_SIMILARITY = 0.75
 """Least similarity (0 to 1, difflib's ratio) of a suggestion."""
+MIN_ABBREVIATION = 3
+"""Letters with which the only name that begins with them is suggested: `val`."""
 
 
 def closest_name(name: str, names: Iterable[str]) -> str | None:
@@ -54,4 +56,7 @@ def suggestion_text(name: str, names: Iterable[str]) -> str:
     close_name = closest_name(name, names)
     if close_name is None and len(name) > 1:
         close_name = one_edit_away(name, names)
+    if close_name is None and len(name) >= MIN_ABBREVIATION:
+        longer = [each for each in names if each.casefold().startswith(name.casefold())]
+        close_name = longer[0] if len(longer) == 1 else None
     return "" if close_name is None else f" Did you mean '{close_name}'?"

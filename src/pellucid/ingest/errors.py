@@ -282,7 +282,8 @@ class DuplicatePredictionsError(PellucidError):
             f"{path}: version '{version}' already has predictions for {image_count:,} of these "
             f"images ({summarize_names(images)}). "
             "A version is a single run of one trained model: create a new version, or specify "
-            "--replace to put these predictions in the place of the earlier ones."
+            "--replace (replace=True in Python) to put these predictions in the place of the "
+            "earlier ones."
         )
 
 

@@ -84,3 +84,14 @@ class TextModelMissingError(PellucidError):
             f"the file '{name}' of the view's text model is not where it was. Bring it back, or "
             "run pellucid embeddings with --text-model again."
         )
+
+
+class UndefinedFigureError(PellucidError):
+    """A gate on a figure that the baseline does not have could never fail."""
+
+    def __init__(self, criterion: str, version: str) -> None:
+        super().__init__(
+            f"{criterion} of the baseline '{version}' is undefined: a gate on it measures nothing. "
+            "Choose another criterion (--fail-on errors), or a baseline with scores, annotations "
+            "and predictions."
+        )

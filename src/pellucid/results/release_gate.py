@@ -18,6 +18,7 @@ from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import precision, recall
 from pellucid.evaluation.metrics import ConceptMetrics, Metrics, mean_defined
+from pellucid.results.errors import UndefinedFigureError
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import ConceptChange, VersionComparison
 
@@ -100,6 +101,7 @@ def check_gate(
 
     Raises:
         ToleranceError: a gate on a fraction could never fail.
+        UndefinedFigureError: the baseline does not have the figure of a criterion.
     """
     validate_tolerances(tolerances)
     failures: list[GateFailure] = []
@@ -107,6 +109,8 @@ def check_gate(
         if criterion in COUNT_CRITERIA:
             failures += count_failures(comparison, criterion, tolerance)
         else:
+            if overall_figure(metrics_a, criterion) is None:
+                raise UndefinedFigureError(criterion, comparison.a)
             failures += figure_failures(metrics_a, metrics_b, criterion, tolerance)
     return failures
 

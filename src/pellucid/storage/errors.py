@@ -68,6 +68,14 @@ class DamagedFileError(PellucidError):
         )
 
 
+class TableMissingError(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: missing: a manifest of the workspace lists it. Restore the workspace from a "
+            "backup, or import the data again; `pellucid verify` lists every damaged file."
+        )
+
+
 class WorkspaceFormatError(PellucidError):
     def __init__(self, path: object, format_number: int, supported_format: int) -> None:
         super().__init__(

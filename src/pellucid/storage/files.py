@@ -22,7 +22,12 @@ from pellucid.core.duckdb_cursor import open_cursor, query_errors
 from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.core.sql_quoting import escape_glob, quote_string
-from pellucid.storage.errors import ManifestError, RemoteChangeError, WorkspaceLockedError
+from pellucid.storage.errors import (
+    ManifestError,
+    RemoteChangeError,
+    TableMissingError,
+    WorkspaceLockedError,
+)
 from pellucid.storage.manifest_checksums import (
     MANIFEST_CHECKSUM,
     is_manifest_intact,
@@ -156,6 +161,8 @@ def load_table(path: Path) -> dict[str, Any]:
                 for column_name, column in columns.items()
             }
     except query_errors() as error:
+        if not path.exists():
+            raise TableMissingError(path) from error
         raise MalformedFileError(
             path, f"is not a readable Parquet table: {str(error).split(chr(10), maxsplit=1)[0]}"
         ) from error

@@ -38,7 +38,10 @@ def table_columns(source: Any) -> Any:
 
 
 def convert_arrow_stream(source: Any) -> Any:
-    """Convert objects that only support the Arrow PyCapsule protocol with pyarrow, if installed."""
+    """Convert objects that only support the Arrow PyCapsule protocol with pyarrow, if installed.
+    A stream of pyarrow, which can be read once, is read as a table."""
+    if hasattr(source, "read_all"):
+        return source.read_all()
     if hasattr(source, "__arrow_c_stream__") and not type(source).__module__.startswith(
         ("pandas", "polars", "pyarrow")
     ):

@@ -473,7 +473,10 @@ def open_memory_table(source: Any) -> TableReader:
 
 def reject_duplicate_columns(source: Any, location: str) -> None:
     """Raise MalformedFileError if two columns differ in case alone, or not at all."""
-    names = [str(name) for name in getattr(source, "columns", source)]
+    stated = getattr(source, "column_names", None)  # of Arrow, whose `columns` are the values
+    names = [
+        str(name) for name in (getattr(source, "columns", source) if stated is None else stated)
+    ]
     for name, count in Counter(name.lower() for name in names).items():
         if count > 1:
             raise MalformedFileError(location, f"duplicate column '{name}': rename one of them")

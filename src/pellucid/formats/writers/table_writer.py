@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pellucid.core.duckdb_cursor import open_cursor
+from pellucid.core.errors import summarize_names
 from pellucid.core.sql_quoting import quote_string
-from pellucid.core.tables import SPLITS, Annotations, string_column
+from pellucid.core.tables import SPLITS, Annotations, Int64Array, string_column
+from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
 from pellucid.formats.tabular.concept_cells import MISSING_CONCEPTS
 from pellucid.formats.tabular.formula_cells import neutralize_formulas
@@ -82,8 +86,32 @@ def build_export_columns(export_data: ExportData) -> dict[str, Any]:
         if export_data.kind == "tagging" or not annotations.positive.all():
             tag_values = np.where(annotations.positive, "positive", "negative").tolist()
             columns["value"] = string_column([*tag_values, *([""] * len(empty_images))])
+        columns |= metadata_columns(export_data, row_images, columns)
     else:
         columns["score"] = mask_missing(pad_column(annotations.score))
+    return columns
+
+
+def metadata_columns(
+    export_data: ExportData, row_images: Int64Array, taken: Collection[str]
+) -> dict[str, Any]:
+    """The user's own columns about the images, '' where an image has no value. A note names those
+    that are called like a column that is taken."""
+    by_image = [json.loads(text) if text else {} for text in export_data.images.metadata]
+    names = dict.fromkeys(name for metadata in by_image for name in metadata)
+    lower_taken = {name.lower() for name in taken}
+    columns: dict[str, Any] = {}
+    left_out = []
+    for name in names:
+        if name.lower() in lower_taken:
+            left_out.append(name)
+            continue
+        lower_taken.add(name.lower())
+        values = [str(metadata.get(name, "")) for metadata in by_image]
+        columns[name] = string_column([values[row] for row in row_images])
+    if left_out:
+        message = f"image metadata left out: {summarize_names(left_out)}, names of other columns"
+        export_data.notes.append(Note("metadata_left_out", message, len(left_out)))
     return columns
 
 
