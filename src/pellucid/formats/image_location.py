@@ -60,23 +60,23 @@ class ImageLocator:
         return split, nested_name if is_nested else image_name
 
     def _current_name(self, file: Path, image_name: str) -> str:
-        """The name of the image in the folder of a file that is named like it, where the stated one
-        is not found: both were renamed."""
+        """The name of the image that is named like its file of annotations, beside it or in the
+        folder of the images, where the stated one is not found: both were renamed."""
         base_name = image_name.replace("\\", "/").rpartition("/")[2]
-        names = self._images_in(file.parent)
+        folder = file.parent if self.image_folder is None else Path(self.image_folder)
+        names = self._images_in(folder)
         beside = [name for name in names if name.rpartition(".")[0] == file.stem]
         is_stated = base_name in names or base_name.rpartition(".")[0] == file.stem
-        if len(beside) != 1 or is_stated or (self.source / image_name).is_file():
+        is_there = (self.source / image_name).is_file() or self._has_image(image_name)
+        if len(beside) != 1 or is_stated or is_there:
             return image_name
-        if self.image_folder is not None and Path(self.image_folder) != file.parent:
-            return image_name  # the images are elsewhere
         self.outdated_count += 1
         return beside[0]
 
     def _images_in(self, folder: Path) -> set[str]:
         """The names of the images in a folder."""
         if folder not in self._names_by_folder:
-            listed = (path.name for path in folder.iterdir())
+            listed = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
             self._names_by_folder[folder] = {name for name in listed if is_image_file(name)}
         return self._names_by_folder[folder]
 

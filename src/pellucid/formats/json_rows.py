@@ -77,6 +77,8 @@ def parse_document(path: Path, head: str) -> Any:
     if not is_json_lines(head) and not (is_first_cut and has_second_line(path)):
         document = parse_json(path, Any, "predictions")
         records = frame_records(document)
+        if records is None and isinstance(document, Mapping):
+            return without_wrapper(document)
         return document if records is None else records
     documents = []
     for line_number, line in load_lines(path):
@@ -136,6 +138,17 @@ def document_rows(document: Any) -> Iterator[Row]:
     for record in document if isinstance(document, list) else ():
         if isinstance(record, Mapping):
             yield from image_rows(record)
+
+
+def without_wrapper(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entries by image under a key, such as `images` or `results`, if there is one such key."""
+    wrapped = [
+        entries
+        for entries in document.values()
+        if isinstance(entries, Mapping) and entries and all(map(is_image_file, entries))
+    ]
+    is_wrapper = len(wrapped) == 1 and not any(map(is_image_file, document))
+    return wrapped[0] if is_wrapper and image_key(document) is None else document
 
 
 def are_groups(entries: Mapping[str, Any]) -> bool:

@@ -42,6 +42,8 @@ from pellucid.formats.readers.coco_tags import (
 
 NAME = "coco"
 COCO_SHAPES = BoxShapes(("xywh", "xyxy", "cxcywh"), "xywh")
+ONE_IMAGE = re.compile(r'\{[^\[\]{}]*"(image|filename|file_name|file|image_path)"\s*:\s*"')
+"""The beginning of a document about one image."""
 COCO_KEYS = "images|annotations|categories|licenses|info"
 
 
@@ -76,6 +78,8 @@ def is_coco(head: str) -> bool:
         head.startswith("{")
         and coco_key is not None
         and not has_own_records
+        and not (ONE_IMAGE.match(head) and '"images"' not in head)
+        and not re.search(r'"images"\s*:\s*\{', head)
         and not is_json_lines(head)
         and not any(key in head for key in foreign_keys)
     )

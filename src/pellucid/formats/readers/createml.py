@@ -55,6 +55,7 @@ def matches(probe: Probe) -> bool:
     return any(
         head.startswith("[")
         and '"coordinates"' in head
+        and '"annotation' in head
         and ('"image"' in head or '"imagefilename"' in head)
         for head in heads
     )

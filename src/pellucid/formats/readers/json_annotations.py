@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from pellucid.core.errors import MalformedFileError, PellucidError
-from pellucid.formats.dataset import Note, ParsedAnnotations
+from pellucid.core.tables import SPLITS
+from pellucid.formats.dataset import Note, ParsedAnnotations, split_of_folder
 from pellucid.formats.errors import (
     AmbiguousColumnsError,
     InvalidRecordError,
@@ -49,8 +50,16 @@ SAMPLED_ROWS = 200
 
 
 def matches(probe: Probe) -> bool:
+    """Whether a file holds annotations, or a folder a file about each image."""
+    if not probe.is_dir:
+        return holds_annotations(probe)
+    files = [file_probe(probe, name) for name in probe.sample_with_suffix(".json")]
+    return len(files) > 1 and all(map(is_of_one_image, files)) and any(map(matches, files))
+
+
+def holds_annotations(probe: Probe) -> bool:
     """Whether a file holds records that name an image and a concept, and no scores."""
-    if probe.is_dir or probe.head[:1] not in ("{", "[") or has_scores(probe.head):
+    if probe.head[:1] not in ("{", "[") or has_scores(probe.head):
         return False
     try:
         document = parse_document(probe.path, probe.head)
@@ -115,6 +124,37 @@ def parse_rows(probe: Probe, row_limit: int | None = None) -> tuple[list[Row], l
     return with_class_names(probe.path, document, rows)
 
 
+def file_probe(folder: Probe, file_name: str) -> Probe:
+    return Probe(folder.path / file_name, folder.load_head(file_name))
+
+
+def is_of_one_image(probe: Probe) -> bool:
+    """Whether a file is a document about one image, which it names."""
+    document = parse_document(probe.path, probe.head) if probe.head.startswith("{") else None
+    return isinstance(document, Mapping) and image_key(document) is not None
+
+
+def read_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
+    """The annotations of a folder with a file for each image; a folder may name the split."""
+    rows: list[Row] = []
+    notes: list[Note] = []
+    for file_name in folder.files_with_suffix(".json"):
+        probe = file_probe(folder, file_name)
+        if not is_of_one_image(probe):
+            message = f"not read: {file_name}, which names no image"
+            notes.append(Note("files_not_read", message, 1))
+            continue
+        split = split_of_folder(file_name)
+        stated = {} if split < 0 else {"split": SPLITS[split]}
+        rows += [{**stated, **row} for row in parse_rows(probe)[0]]
+    reader = open_memory_table(row_columns(rows))
+    reader.path = str(folder.path)
+    annotations = parse_annotation_table(reader, options)
+    return replace(
+        annotations, path=str(folder.path), format=NAME, notes=[*annotations.notes, *notes]
+    )
+
+
 def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
     """The rows of the file as a table."""
     reader = open_memory_table(row_columns(rows))
@@ -123,6 +163,8 @@ def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    if probe.is_dir:
+        return read_folder(probe, options)
     rows, notes = parse_rows(probe)
     reader = open_rows(probe, rows)
     if not has_annotation_columns(reader, options):

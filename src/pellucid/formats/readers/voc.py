@@ -68,7 +68,10 @@ class VocObject:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    picture_folder = probe.path / "JPEGImages"
+    has_pictures = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
+    image_folder = str(picture_folder) if has_pictures else options.image_folder
+    builder = DatasetBuilder(str(probe.path), NAME, image_folder)
     objects_by_file, is_zero_based = parse_files(probe, builder)
     voc_objects = [voc_object for objects in objects_by_file.values() for voc_object in objects]
     first_pixel, evidence = choose_first_pixel(voc_objects, is_zero_based, options.first_pixel)
@@ -78,8 +81,6 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder.add_note(
         "difficult", difficult_count, f"{difficult_count:,} difficult objects set as ignored"
     )
-    picture_folder = probe.path / "JPEGImages"
-    has_pictures = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
     source = builder.build(
         options.kind,
         parse_label_map(probe.path) if probe.is_dir else [],
