@@ -37,7 +37,7 @@ EXAMPLE_FORMATS = (
     "xywh-percent",
     "xyxy-640-letterboxed",
 )
-CLEAR_RESIZED_SHARE = 0.45
+CLEAR_RESIZED_SHARE = 0.5
 """Among the many squares that images may have been resized to, one agrees with some boxes by
 chance."""
 LOW_SHARE = 0.05

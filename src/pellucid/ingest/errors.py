@@ -130,6 +130,15 @@ class AnnotatedConceptError(PellucidError):
         )
 
 
+class MissingWordConceptError(PellucidError):
+    def __init__(self, path: object, words: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: predictions of {summarize_names(words)}, which a table of annotations has "
+            "where there is no concept. If it is one, rename it in both files; if not, leave the "
+            "cells empty."
+        )
+
+
 class TooManyIgnoredError(PellucidError):
     """concepts: those that the annotations lack · suggestions: those probably meant, by concept."""
 

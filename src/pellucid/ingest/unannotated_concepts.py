@@ -15,6 +15,7 @@ from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.suggestions import closest_name
 from pellucid.core.tables import BoolArray, Int32Array, Int64Array
 from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.formats.tabular.concept_cells import is_missing_concept
 from pellucid.ingest.concept_selection import (
     ALL_UNANNOTATED,
     ConceptSelection,
@@ -25,6 +26,7 @@ from pellucid.ingest.errors import (
     MAX_SUGGESTIONS,
     AnnotatedConceptError,
     ClassSelectionError,
+    MissingWordConceptError,
     NoMatchesError,
     TooManyIgnoredError,
     UnknownFileConceptError,
@@ -67,6 +69,7 @@ def settle_concepts(
         AnnotatedConceptError: an annotated concept is to be ignored.
         NoMatchesError: no key is resolved.
         TooManyIgnoredError: more than a third of the predictions would be ignored.
+        MissingWordConceptError: a new concept is called like a missing one.
         UnknownFileConceptError: a key is renamed to a concept that the version lacks.
     """
     keys, path = source.concept_keys, source.path
@@ -88,6 +91,7 @@ def settle_concepts(
         for index, name in find_new_concepts(source, positions, concept_refs)
         if not is_left_out[index]
     ]
+    reject_missing_words(path, [name for _, name in new_concepts])
     added_names = place_new_concepts(positions, new_concepts, names, version.unannotated)
     concepts = [*version.annotated_concepts, *map(Concept, added_names)]
     notes = note_left_out(keys, key_counts * is_left_out)
@@ -106,6 +110,14 @@ def settle_concepts(
     labels = [left_out_names.get(key, key) for key in keys]
     notes += note_ignored(labels, key_counts, is_ignored, names)
     return SettledConcepts(concepts, positions, added_names, notes)
+
+
+def reject_missing_words(path: str, names: Sequence[str]) -> None:
+    """Raise MissingWordConceptError if predictions name a concept by a word that tables of
+    annotations have where there is none: `NA` may be North America."""
+    words = [name for name in names if is_missing_concept(name)]
+    if words:
+        raise MissingWordConceptError(path, words)
 
 
 def place_new_concepts(

@@ -43,6 +43,13 @@ def parse_wide_scores(
         if column not in (roles.image, roles.split, roles.concept)
     ]
     score_columns = list(roles.concept_columns) or find_score_columns(reader, candidates, concepts)
+    if not score_columns and roles.score is not None:
+        raise ColumnsMissingError(
+            reader.path,
+            "the concept",
+            list(reader.column_types),
+            "Name it with --columns concept=COLUMN, or rename it to concept.",
+        )
     if not score_columns:
         raise ColumnsMissingError(
             reader.path,
