@@ -219,7 +219,7 @@ def test_history_uses_the_words_of_the_buttons(go):
     expect(bar.get_by_label("Filters")).to_contain_text("9 to review")
     page.keyboard.press("H")
     acts = page.get_by_role("dialog").locator(".what")
-    expect(acts.nth(0)).to_have_text("taken back: label added: dent → nothing")
+    expect(acts.nth(0)).to_have_text("undone: label added: dent → nothing")
     expect(acts.nth(2)).to_have_text("model is wrong: dent")
 
 

@@ -30,7 +30,7 @@ export class Pages {
   /** Look at another list, or at the same with other thresholds: then what is held stays until it is replaced. */
   look(query: Query): void {
     if (this.query && sameList(this.query, query)) {
-      if (this.query.at === query.at && this.query.edition === query.edition) return;
+      if (this.query.at === query.at && this.query.revision === query.revision) return;
     } else {
       this.forget();
     }
@@ -146,7 +146,7 @@ export class Pages {
       if (
         !this.query ||
         !sameList(query, this.query) ||
-        query.edition !== this.query.edition ||
+        query.revision !== this.query.revision ||
         !this.whole
       )
         return;

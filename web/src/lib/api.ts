@@ -1,7 +1,7 @@
 /** The server's addresses, typed by its OpenAPI schema. */
 import { FEWEST_ERRORS } from '../compare/point';
 import type { ImageOrder, Order, Review } from '../state/route';
-import { kept, keptAnswer, keptPicture, keyOf } from './exported';
+import { exportedPage, exportedResponse, exportedImage, keyOf } from './exported';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -54,8 +54,8 @@ export type ViewOverview = Schemas['ViewOverview'];
 export type Cause = NonNullable<PageItem['cause']>;
 export type Verdict = DecisionRequest['verdict'];
 
-/** What the server said no to. */
-export class Refused extends Error {
+/** A request that the server refused. */
+export class ApiError extends Error {
   constructor(
     words: string,
     readonly status: number,
@@ -69,26 +69,28 @@ async function get<T>(
   query: [string, string][] = [],
   signal?: AbortSignal,
 ): Promise<T> {
-  if (kept) {
-    const answer = keptAnswer(path, query);
+  if (exportedPage) {
+    const answer = exportedResponse(path, query);
     if (answer === undefined)
-      throw new Refused(
+      throw new ApiError(
         'This is not in the exported page: open the workspace with Pellucid to see it.',
         404,
       );
     return answer as T;
   }
   const search = new URLSearchParams(query).toString();
-  return told(await fetch(search ? `${path}?${search}` : path, { signal: signal ?? null }));
+  return parseResponse(
+    await fetch(search ? `${path}?${search}` : path, { signal: signal ?? null }),
+  );
 }
 
 async function post<T>(path: string, body: object): Promise<T> {
-  if (kept)
-    throw new Refused(
+  if (exportedPage)
+    throw new ApiError(
       'An exported page keeps no decisions: open the workspace with Pellucid.',
       403,
     );
-  return told(
+  return parseResponse(
     await fetch(path, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -97,12 +99,12 @@ async function post<T>(path: string, body: object): Promise<T> {
   );
 }
 
-async function told<T>(response: Response): Promise<T> {
+async function parseResponse<T>(response: Response): Promise<T> {
   if (response.status === 204) return null as T;
   if (response.ok) return (await response.json()) as T;
   const body: unknown = await response.json().catch(() => null);
   const detail = body && typeof body === 'object' && 'detail' in body ? body.detail : null;
-  throw new Refused(
+  throw new ApiError(
     typeof detail === 'string' ? detail : `The server answered ${response.status}.`,
     response.status,
   );
@@ -128,14 +130,14 @@ export interface Query extends Which {
   corrected: boolean;
   only: readonly string[];
   /** Rises with every decision: answers to older ones are not of the list as it is now. */
-  edition: number;
+  revision: number;
 }
 
 const root = ({ view, version }: Pick<Which, 'view' | 'version'>) =>
   `api/v1/views/${encodeURIComponent(view)}/versions/${encodeURIComponent(version)}`;
 const thresholds = (at: ReadonlyMap<number, number>): [string, string][] =>
   [...at].map(([concept, value]) => ['at', `${concept}:${value}`]);
-const chosen = (concept: number | null): [string, string][] =>
+const conceptParam = (concept: number | null): [string, string][] =>
   concept === null ? [] : [['concept', String(concept)]];
 
 /** The version that a list is compared with, if it is. */
@@ -143,16 +145,16 @@ export function comparedWith(only: readonly string[]): string | null {
   const clause = only.find((one) => one.startsWith('versus:'));
   return clause ? clause.slice('versus:'.length, clause.lastIndexOf('=')) : null;
 }
-const beside = (only: readonly string[]): [string, string][] =>
+const overlayParam = (only: readonly string[]): [string, string][] =>
   comparedWith(only) === null ? [] : [['versus', comparedWith(only)!]];
-const narrowed = (only: readonly string[]): [string, string][] =>
+const filterParams = (only: readonly string[]): [string, string][] =>
   only.map((clause) => ['only', clause]);
 
 export const readWorkspace = () => get<WorkspaceDocument>('api/v1/workspace');
 export const readVersion = (which: Pick<Which, 'view' | 'version'>) =>
   get<VersionDocument>(root(which));
 /** With corrections or as trained, and at which IoU. */
-const state = ({ iou }: Which, corrected: boolean): [string, string][] => [
+const versionParams = ({ iou }: Which, corrected: boolean): [string, string][] => [
   ...(corrected ? [['corrected', 'true'] as [string, string]] : []),
   ...(iou === null ? [] : [['iou', String(iou)] as [string, string]]),
 ];
@@ -165,7 +167,7 @@ export const readFigures = (
   get<FiguresDocument>(`${root(which)}/figures`, [
     ['split', split],
     ...thresholds(at),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readHeadline = (
   which: Which,
@@ -176,7 +178,7 @@ export const readHeadline = (
   get<HeadlineDocument>(`${root(which)}/headline`, [
     ['split', split],
     ...thresholds(at),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readFindings = (
   which: Which,
@@ -188,7 +190,7 @@ export const readFindings = (
   get<FindingsDocument>(`${root(which)}/findings`, [
     ['split', split],
     ...thresholds(at),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
     ...(baseline === null ? [] : [['baseline', baseline] as [string, string]]),
   ]);
 export const markFinding = (which: Which, key: string, known: boolean, who: string) =>
@@ -201,8 +203,8 @@ export const readHistogram = (
 ) =>
   get<HistogramDocument>(`${root(which)}/histogram`, [
     ['split', split],
-    ...chosen(concept),
-    ...state(which, corrected),
+    ...conceptParam(concept),
+    ...versionParams(which, corrected),
   ]);
 export const readImage = (
   which: Which,
@@ -213,8 +215,8 @@ export const readImage = (
 ) =>
   get<ImageDocument>(`${root(which)}/images/${image}`, [
     ...thresholds(at),
-    ...state(which, corrected),
-    ...beside(only),
+    ...versionParams(which, corrected),
+    ...overlayParam(only),
   ]);
 /** Whole images; with filters, those that have such items. */
 export const readImages = (
@@ -231,23 +233,23 @@ export const readImages = (
       ['order', order],
       ['offset', String(offset)],
       ['limit', String(limit)],
-      ...chosen(query.concept),
+      ...conceptParam(query.concept),
       ...thresholds(query.at),
-      ...state(query, query.corrected),
+      ...versionParams(query, query.corrected),
       ...query.only.map((clause): [string, string] => ['only', clause]),
     ],
     signal,
   );
 /** How many items of a list are at hand: of an exported page's, those that were exported. */
-export const atHand = (query: Query): number =>
-  kept
-    ? (kept.lengths[
+export const availableCount = (query: Query): number =>
+  exportedPage
+    ? (exportedPage.lengths[
         keyOf(`${root(query)}/page`, [
           ['tab', query.tab],
           ['split', query.split],
           ['offset', '0'],
-          ...chosen(query.concept),
-          ...narrowed(query.only),
+          ...conceptParam(query.concept),
+          ...filterParams(query.only),
         ])
       ] ?? 0)
     : Infinity;
@@ -263,11 +265,11 @@ export const readPage = (query: Query, offset: number, limit: number, signal: Ab
       ['order', query.order],
       ['review', query.review],
       ...(query.since === null ? [] : [['since', String(query.since)] as [string, string]]),
-      ...chosen(query.concept),
+      ...conceptParam(query.concept),
       ...thresholds(query.at),
-      ...state(query, query.corrected),
-      ...narrowed(query.only),
-      ...beside(query.only),
+      ...versionParams(query, query.corrected),
+      ...filterParams(query.only),
+      ...overlayParam(query.only),
     ],
     signal,
   );
@@ -276,28 +278,28 @@ export const readProperties = (query: Query) =>
   get<PropertyRanges>(`${root(query)}/properties`, [
     ['tab', query.tab],
     ['split', query.split],
-    ...chosen(query.concept),
+    ...conceptParam(query.concept),
     ...thresholds(query.at),
-    ...state(query, query.corrected),
+    ...versionParams(query, query.corrected),
   ]);
 /** How many items of every tab and concept satisfy the filters. */
 export const readFiltered = (query: Query) =>
   get<FilteredDocument>(`${root(query)}/filtered`, [
     ['tab', query.tab],
     ['split', query.split],
-    ...chosen(query.concept),
+    ...conceptParam(query.concept),
     ...thresholds(query.at),
-    ...state(query, query.corrected),
-    ...narrowed(query.only),
+    ...versionParams(query, query.corrected),
+    ...filterParams(query.only),
   ]);
 export const readCount = (query: Query) =>
   get<CountDocument>(`${root(query)}/count`, [
     ['tab', query.tab],
     ['split', query.split],
-    ...chosen(query.concept),
+    ...conceptParam(query.concept),
     ...thresholds(query.at),
-    ...state(query, query.corrected),
-    ...narrowed(query.only),
+    ...versionParams(query, query.corrected),
+    ...filterParams(query.only),
   ]);
 export const readCurves = (
   which: Which,
@@ -306,9 +308,9 @@ export const readCurves = (
   corrected: boolean,
 ) =>
   get<CurvesDocument>(`${root(which)}/curves`, [
-    ...chosen(concept),
+    ...conceptParam(concept),
     ...thresholds(at),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readObjectives = (
   which: Which,
@@ -317,9 +319,9 @@ export const readObjectives = (
   corrected: boolean,
 ) =>
   get<ObjectivesDocument>(`${root(which)}/objectives`, [
-    ...chosen(concept),
+    ...conceptParam(concept),
     ...asked.map((one): [string, string] => ['objective', one]),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readMoves = (
   which: Which,
@@ -330,9 +332,9 @@ export const readMoves = (
 ) =>
   get<MovesDocument>(`${root(which)}/moves`, [
     ['split', split],
-    ...chosen(concept),
+    ...conceptParam(concept),
     ['to', String(to)],
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readCauses = (
   which: Which,
@@ -343,9 +345,9 @@ export const readCauses = (
 ) =>
   get<CausesDocument>(`${root(which)}/causes`, [
     ['split', split],
-    ...chosen(concept),
+    ...conceptParam(concept),
     ...thresholds(at),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readConfusion = (
   which: Which,
@@ -356,12 +358,15 @@ export const readConfusion = (
   get<ConfusionDocument>(`${root(which)}/confusion`, [
     ['split', split],
     ...thresholds(at),
-    ...state(which, corrected),
+    ...versionParams(which, corrected),
   ]);
 export const readSlices = (which: Which, split: Split, corrected: boolean) =>
-  get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(which, corrected)]);
+  get<SlicesDocument>(`${root(which)}/slices`, [
+    ['split', split],
+    ...versionParams(which, corrected),
+  ]);
 export const readMap = (which: Which, split: Split, corrected: boolean) =>
-  get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(which, corrected)]);
+  get<MapDocument>(`${root(which)}/map`, [['split', split], ...versionParams(which, corrected)]);
 export const readDuplicates = (which: Which, offset: number, limit: number) =>
   get<DuplicatesDocument>(`${root(which)}/duplicates`, [
     ['offset', String(offset)],
@@ -379,8 +384,8 @@ export interface ComparedAt {
 const comparedAt = (which: Which, { split, corrected, point, only }: ComparedAt) => [
   ['split', split] as [string, string],
   ...(point === FEWEST_ERRORS ? [] : [['point', point] as [string, string]]),
-  ...narrowed(only),
-  ...state(which, corrected),
+  ...filterParams(only),
+  ...versionParams(which, corrected),
 ];
 export const readCompared = (which: Which, other: string, at: ComparedAt) =>
   get<ComparisonDocument>(
@@ -475,7 +480,7 @@ export const endQueue = (view: string, session: string) =>
 
 /** The address of an item's crop, or of its whole picture, at a size that fits `pixels` of the screen. */
 export function pictureAddress(picture: string, frame: PageItem['frame'], pixels: number): string {
-  if (kept) return keptPicture(picture, frame);
+  if (exportedPage) return exportedImage(picture, frame);
   const size = [192, 384, 768, 1536, 3072].find((size) => size >= pixels) ?? 4096;
   return `${picture}?size=${size}${frame ? `&frame=${frame.join(',')}` : ''}`;
 }

@@ -1,6 +1,6 @@
-/** An exported page: what the server would answer lies in the page itself, and nothing is asked of anyone. */
+/** An exported page: it holds the answers of the server and sends no requests. */
 
-interface Kept {
+interface ExportedPage {
   /** Answers by address; see `keyOf`. */
   answers: Record<string, unknown>;
   /** How many items of a list are there, by the address of its first page. */
@@ -18,10 +18,10 @@ const ABSENT =
     '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8" fill="#8a8f98" fill-opacity=".18"/></svg>',
   );
 
-export const kept = ((): Kept | null => {
+export const exportedPage = ((): ExportedPage | null => {
   const text =
     typeof document === 'undefined' ? null : document.getElementById('kept')?.textContent;
-  return text ? (JSON.parse(text) as Kept) : null;
+  return text ? (JSON.parse(text) as ExportedPage) : null;
 })();
 
 /** Thresholds, orders and the like are as they were exported; what else is asked tells the answers apart. */
@@ -33,8 +33,10 @@ export function keyOf(path: string, query: readonly (readonly [string, string])[
     .join('&')}`;
 }
 
-export const keptAnswer = (path: string, query: readonly (readonly [string, string])[]): unknown =>
-  kept?.answers[keyOf(path, query)];
+export const exportedResponse = (
+  path: string,
+  query: readonly (readonly [string, string])[],
+): unknown => exportedPage?.answers[keyOf(path, query)];
 
-export const keptPicture = (address: string, frame: readonly number[] | null): string =>
-  kept?.pictures[frame ? `${address}&${frame.join(',')}` : address] ?? ABSENT;
+export const exportedImage = (address: string, frame: readonly number[] | null): string =>
+  exportedPage?.pictures[frame ? `${address}&${frame.join(',')}` : address] ?? ABSENT;

@@ -77,10 +77,10 @@ const DECIDED: Record<Action, string> = {
   confirm: 'label is right',
   unsure: 'unsure',
   comment: 'comment',
-  revert: 'taken back',
-  undo: 'taken back',
-  redo: 'brought back',
-  reset: 'another round',
+  revert: 'reverted',
+  undo: 'undone',
+  redo: 'redone',
+  reset: 'new review round',
 };
 
 /** What people decided on an item, in the words of the button. side: of the item. */

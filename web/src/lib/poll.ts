@@ -1,29 +1,29 @@
-/** Asking for what takes the server a while: again and again until it is ready, and no more once nobody waits. */
-import { Refused } from './api';
+/** Polls an answer that takes the server a while, until it is ready or nobody waits. */
+import { ApiError } from './api';
 
 const AGAIN = 800;
 
 export const errorMessage = (error: unknown): string =>
-  error instanceof Refused
+  error instanceof ApiError
     ? error.message
     : 'The server does not answer. Is pellucid still running?';
 
-/** Asks at once; `told` hears every answer, `failed` what went wrong. Returns how to stop. */
+/** Asks at once; `onResponse` gets every answer, `onError` what went wrong. Returns how to stop. */
 export function untilReady<T extends { ready: boolean }>(
-  ask: () => Promise<T>,
-  told: (answer: T) => void,
-  failed: (words: string) => void,
+  request: () => Promise<T>,
+  onResponse: (answer: T) => void,
+  onError: (words: string) => void,
 ): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   const once = async (): Promise<void> => {
     try {
-      const answer = await ask();
+      const answer = await request();
       if (over) return;
-      told(answer);
+      onResponse(answer);
       if (!answer.ready) timer = setTimeout(() => void once(), AGAIN);
     } catch (error) {
-      if (!over) failed(errorMessage(error));
+      if (!over) onError(errorMessage(error));
     }
   };
   void once();

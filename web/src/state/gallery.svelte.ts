@@ -1,6 +1,6 @@
 /** What the page shows and where the reader is in it. */
 import * as api from '../lib/api';
-import { kept } from '../lib/exported';
+import { exportedPage } from '../lib/exported';
 import { latest } from '../lib/latest';
 import { outcomeAt } from '../lib/labels';
 import { countChanges, type CountChange, type Counts } from '../lib/threshold_change';
@@ -111,7 +111,7 @@ export class Gallery {
   /** The IoU at which the reader has the version matched; null: its own. */
   iou = $state<number | null>(null);
   /** Rises with every decision. */
-  edition = $state(0);
+  revision = $state(0);
   /** Decisions on their way. */
   pending = $state(0);
   /** Items that left the list before the figures said so. */
@@ -125,12 +125,12 @@ export class Gallery {
   /** Places of the list that a decision is to be about, beside the cursor. */
   selected = $state.raw<ReadonlySet<number>>(new Set());
   /** Items handed out by the queue, in place of the list. */
-  handed = $state.raw<api.PageItem[] | null>(null);
+  queueItems = $state.raw<api.PageItem[] | null>(null);
   pages = new Pages();
   /** Counts of each concept at its own threshold, of the list that `optimumOf` names. */
   private optimum = $state.raw<ReadonlyMap<number, Counts>>(new Map());
   private optimumOf = '';
-  private journey = 0;
+  private navigationId = 0;
   private figuresOf = $state.raw<{
     which: api.Which;
     split: api.Split;
@@ -253,15 +253,15 @@ export class Gallery {
     since: this.held?.since ?? null,
     corrected: this.corrected,
     only: this.only,
-    edition: this.edition,
+    revision: this.revision,
   });
   /** Items of the list that are there to be looked at; in an exported page fewer than there are. */
   readonly total = $derived(
-    this.handed
-      ? this.handed.length
+    this.queueItems
+      ? this.queueItems.length
       : this.held
         ? (this.pages.total ?? this.held.length)
-        : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)),
+        : Math.min(api.availableCount(this.query), Math.max(0, this.length - this.left)),
   );
   /** Items that were decided on since the list was opened, and are still in it. */
   readonly decided = $derived(this.held ? Math.max(0, this.total - this.length) : 0);
@@ -270,7 +270,7 @@ export class Gallery {
   /** Whether the tab All is shown without what the annotations say. */
   hidesOutcomes = $state(false);
   readonly isPlainAll = $derived(this.hidesOutcomes && this.tab === 'all');
-  readonly isExported = kept !== null;
+  readonly isExported = exportedPage !== null;
   /** Whether counts do not yet follow the filters. */
   readonly isFiltering = $derived(
     this.only.length > 0 && this.filtered === null && !this.isExported,
@@ -286,7 +286,7 @@ export class Gallery {
 
   /** What stands at a place of the list, if it is there yet. */
   itemAt(index: number): api.PageItem | undefined {
-    return this.handed ? this.handed[index] : this.pages.item(index);
+    return this.queueItems ? this.queueItems[index] : this.pages.item(index);
   }
 
   /** The threshold an item is held against. */
@@ -362,16 +362,16 @@ export class Gallery {
   startQueue(): void {
     this.selected = new Set();
     this.itemBeforeQueue = this.item;
-    this.handed = [];
+    this.queueItems = [];
     this.item = 0;
   }
 
   addToQueue(items: readonly api.PageItem[]): void {
-    if (this.handed) this.handed = [...this.handed, ...items];
+    if (this.queueItems) this.queueItems = [...this.queueItems, ...items];
   }
 
   endQueue(): void {
-    this.handed = null;
+    this.queueItems = null;
     this.open = false;
     this.item = this.itemBeforeQueue;
   }
@@ -383,7 +383,7 @@ export class Gallery {
     this.selected = new Set();
     this.left = 0;
     this.release();
-    this.handed = null;
+    this.queueItems = null;
   }
 
   /**
@@ -391,7 +391,8 @@ export class Gallery {
    * the annotations change, and with them the list.
    */
   hold(): void {
-    if (this.held || this.review !== 'new' || this.corrected || this.handed || !this.ready) return;
+    if (this.held || this.review !== 'new' || this.corrected || this.queueItems || !this.ready)
+      return;
     this.held = { since: this.listHead, length: this.total };
   }
 
@@ -417,17 +418,17 @@ export class Gallery {
     this.item = moved(this.item);
     this.selected = new Set();
     this.release();
-    this.edition++;
+    this.revision++;
     return moved;
   }
 
   /** Another view or version, staying at the same concept and tab where it has them. */
   async choose(view: string, version?: string): Promise<void> {
-    const journey = ++this.journey; // counted from the wish on: of two made quickly the later wins, whichever is answered first
+    const navigationId = ++this.navigationId; // counted from the wish on: of two made quickly the later wins, whichever is answered first
     await this.guard(async () => {
       this.workspace = await api.readWorkspace();
     });
-    if (journey !== this.journey) return;
+    if (navigationId !== this.navigationId) return;
     const there = this.workspace?.views.find((one) => one.name === view);
     const concept = this.concept === null ? null : this.version?.concepts[this.concept];
     await this.travel(view, version ?? (there && lastRun(there)?.name), (document) => {
@@ -450,7 +451,7 @@ export class Gallery {
     version: string | undefined,
     arrive: (document: api.VersionDocument) => void,
   ): Promise<void> {
-    const journey = ++this.journey;
+    const navigationId = ++this.navigationId;
     if (version === undefined) {
       this.view = view;
       this.versionName = '';
@@ -463,7 +464,7 @@ export class Gallery {
     await this.guard(async () => {
       const same = this.version !== null && this.view === view && this.versionName === version;
       const document = same ? this.version! : await api.readVersion({ view, version });
-      if (journey !== this.journey) return;
+      if (navigationId !== this.navigationId) return;
       this.view = view;
       this.versionName = version;
       this.version = document;
@@ -508,7 +509,7 @@ export class Gallery {
 
   /** The item under the cursor as the address names it; '' at the start of a list. */
   private get row(): string {
-    if (this.page !== 'gallery' || this.whole || this.handed || this.isExported) return '';
+    if (this.page !== 'gallery' || this.whole || this.queueItems || this.isExported) return '';
     if (!this.item && !this.open) return '';
     const item = this.itemAt(this.item);
     return this.sought || (item ? rowName(item) : '');
@@ -599,7 +600,7 @@ export class Gallery {
           ? names.indexOf(link.concept)
           : link.concept;
     return (
-      api.atHand({
+      api.availableCount({
         ...this.query,
         version,
         tab: link.tab,
@@ -615,7 +616,7 @@ export class Gallery {
       const found = await api.readCount(query);
       if (
         query.only === this.only &&
-        query.edition === this.edition &&
+        query.revision === this.revision &&
         query.tab === this.tab &&
         !this.pending
       ) {
@@ -645,7 +646,7 @@ export class Gallery {
       split: api.Split,
       at: ReadonlyMap<number, number>,
       corrected: boolean,
-      edition: number,
+      revision: number,
     ) => {
       await this.guard(async () => {
         const figures = await api.readFigures(which, split, at, corrected);
@@ -653,7 +654,7 @@ export class Gallery {
           which !== this.which ||
           split !== this.split ||
           corrected !== this.corrected ||
-          edition !== this.edition ||
+          revision !== this.revision ||
           this.pending
         )
           return;
@@ -676,12 +677,12 @@ export class Gallery {
   /** Keep the counts at the optimal thresholds, to say what a moved one changes. */
   private rememberOptimum(list: readonly unknown[]): void {
     const key = list.join('\n');
-    const kept = key === this.optimumOf ? this.optimum : new Map<number, Counts>();
+    const retained = key === this.optimumOf ? this.optimum : new Map<number, Counts>();
     const fresh = (this.figures?.concepts ?? [])
       .map((counts, concept) => [concept, counts] as const)
       .filter(([concept, counts]) => !this.at.has(concept) && counts.threshold === counts.optimal);
     this.optimumOf = key;
-    this.optimum = new Map([...kept, ...fresh]);
+    this.optimum = new Map([...retained, ...fresh]);
   }
 
   /** What the reader's threshold of the chosen concept changes beside the best one. */
@@ -708,13 +709,13 @@ export class Gallery {
       split: api.Split,
       at: ReadonlyMap<number, number>,
       corrected: boolean,
-      edition: number,
+      revision: number,
     ) => {
       const isCurrent = (): boolean =>
         which === this.which &&
         split === this.split &&
         corrected === this.corrected &&
-        edition === this.edition;
+        revision === this.revision;
       try {
         const headline = await api.readHeadline(which, split, at, corrected);
         if (isCurrent()) this.headline = headline;
@@ -730,7 +731,7 @@ export class Gallery {
       this.failure = null;
     } catch (error) {
       this.failure =
-        error instanceof api.Refused
+        error instanceof api.ApiError
           ? error.message
           : 'The server does not answer. Is pellucid still running?';
     }
@@ -888,7 +889,7 @@ function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
 function firstPage(view: api.ViewDocument | undefined): Page {
   const runs = view?.versions.filter((version) => version.predictions > 0).length ?? 0;
   if (!runs) return 'gallery';
-  return runs > 1 && kept === null ? 'versions' : 'findings';
+  return runs > 1 && exportedPage === null ? 'versions' : 'findings';
 }
 
 function lastRun(view: api.ViewDocument): api.ViewDocument['versions'][number] | undefined {

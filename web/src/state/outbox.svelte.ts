@@ -81,7 +81,7 @@ export class Outbox {
         this.remove(act);
         this.outcomes.saved(act, outcome);
       } catch (error) {
-        if (error instanceof api.Refused && isFinal(error.status)) {
+        if (error instanceof api.ApiError && isFinal(error.status)) {
           this.remove(act);
           this.outcomes.refused(act, error.message);
         } else await this.pause(Math.min(LONGEST_WAIT, 2 ** attempt));

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Refused, type ReviewOutcomeDocument, type Submission } from '../lib/api';
+import { ApiError, type ReviewOutcomeDocument, type Submission } from '../lib/api';
 import { Outbox, type Act } from './outbox.svelte';
 
 const OUTCOME = { head: 1, rows: [], conflicts: [] } as unknown as ReviewOutcomeDocument;
@@ -20,7 +20,7 @@ function setUp(isUp = true) {
     },
     async ({ body }: Submission) => {
       if (!server.isUp) throw new TypeError('network');
-      if (server.refuses) throw new Refused('no such item', 409);
+      if (server.refuses) throw new ApiError('no such item', 409);
       server.received.push((body as { batch: string }).batch);
       return OUTCOME;
     },
@@ -99,7 +99,7 @@ describe('acts that wait for the server', () => {
     let status = 401;
     const saved: string[] = [];
     const outbox = new Outbox({ saved: (one) => saved.push(one.batch), refused: () => {} }, () =>
-      status ? Promise.reject(new Refused('not signed in', status)) : Promise.resolve(OUTCOME),
+      status ? Promise.reject(new ApiError('not signed in', status)) : Promise.resolve(OUTCOME),
     );
     vi.stubGlobal('localStorage', {
       setItem: () => {

@@ -73,13 +73,13 @@ export class ReviewQueue {
         order: gallery.order,
         at: [...gallery.at].map(([concept, value]) => `${concept}:${value}`),
         corrected: gallery.corrected,
-        take: Math.max(0, HELD_ITEMS - (gallery.handed?.length ?? HELD_ITEMS)),
+        take: Math.max(0, HELD_ITEMS - (gallery.queueItems?.length ?? HELD_ITEMS)),
         give_back: done,
       });
       if (!this.isOpen) return;
       gallery.addToQueue(items);
       this.remaining = left;
-      if (gallery.handed?.length === 0) this.say(emptyQueueMessage(left), true);
+      if (gallery.queueItems?.length === 0) this.say(emptyQueueMessage(left), true);
     } catch (error) {
       gallery.failure = errorMessage(error);
     }

@@ -28,7 +28,7 @@ const short = () => crypto.randomUUID().replaceAll('-', '');
 const DONE: Partial<Record<api.HistoryRow['action'], string>> = {
   unsure: 'unsure, comes back at the end',
   comment: 'comment kept',
-  reset: 'another round: nothing counts as reviewed',
+  reset: 'new review round: nothing counts as reviewed',
 };
 const doneText = ({ action, side }: api.HistoryRow): string =>
   DONE[action] ?? decidedText(action, side);
@@ -161,7 +161,7 @@ export class Reviewing {
     const { gallery } = this;
     const places = this.about;
     if (!places.every((place) => gallery.itemAt(place))) await this.outbox.settled; // nothing is read while a decision is on its way
-    const items = gallery.handed
+    const items = gallery.queueItems
       ? places.flatMap((place) => gallery.itemAt(place) ?? [])
       : await gallery.pages.all(places);
     if (!items.length) return;
@@ -176,7 +176,7 @@ export class Reviewing {
     gallery.hold();
     this.proceed(places, items, verdict, change);
     void this.act({ batch, items: items.length, submission: api.decide(which, asked) });
-    if (gallery.handed) void this.queue.refill(items.map((item) => this.seen(item)));
+    if (gallery.queueItems) void this.queue.refill(items.map((item) => this.seen(item)));
   }
 
   /** Where the cursor was when something was decided; what was undone before is then final. */
@@ -254,10 +254,10 @@ export class Reviewing {
     const { gallery } = this;
     const first = places[0] ?? 0;
     gallery.selected = new Set();
-    if (gallery.handed) {
+    if (gallery.queueItems) {
       const done = new Set(items);
-      gallery.handed = gallery.handed.filter((one) => !done.has(one));
-      gallery.item = Math.max(0, Math.min(first, gallery.handed.length - 1));
+      gallery.queueItems = gallery.queueItems.filter((one) => !done.has(one));
+      gallery.item = Math.max(0, Math.min(first, gallery.queueItems.length - 1));
       this.moved();
       return;
     }
@@ -342,12 +342,12 @@ export class Reviewing {
       const submission = api.takeBack(view, way, who, batch);
       if (way === 'undo') this.removeStamps();
       void this.act({ batch, items: 1, submission, isUndo: way === 'undo' }).then(() => {
-        if (gallery.handed) void this.queue.refill();
+        if (gallery.queueItems) void this.queue.refill();
         const [from, to] = way === 'undo' ? [this.places, this.undone] : [this.undone, this.places];
         const place = from.pop();
         if (!place) return;
         to.push(place);
-        if (place.list !== this.list || gallery.handed) return;
+        if (place.list !== this.list || gallery.queueItems) return;
         gallery.item = way === 'undo' ? place.item : this.nextUndecided(place.item);
         this.moved();
         if (way === 'redo') return;
@@ -441,7 +441,7 @@ export class Reviewing {
       if (this.isOffline) this.reconnected();
       await this.readEffect();
     } catch (error) {
-      this.isOffline = !(error instanceof api.Refused);
+      this.isOffline = !(error instanceof api.ApiError);
     }
   });
 
@@ -449,7 +449,7 @@ export class Reviewing {
   private reconnected(): void {
     this.isOffline = false;
     this.gallery.failure = null;
-    this.gallery.edition++;
+    this.gallery.revision++;
     this.gallery.revival++;
     this.outbox.retryNow();
   }
@@ -474,7 +474,7 @@ export class Reviewing {
   }
 
   private readAgain(): void {
-    this.gallery.edition++;
+    this.gallery.revision++;
     this.readAt = this.head;
   }
 
