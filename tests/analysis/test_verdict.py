@@ -56,7 +56,7 @@ def change(fn_a, fn_b, fp_a, fp_b, images=1000):
     return error_change(images, *lists)
 
 
-def test_verdicts():
+def test_the_verdict_follows_the_significant_changes():
     assert change(100, 50, 20, 20).verdict == "better"
     assert change(50, 100, 20, 20).verdict == "worse"
     assert change(50, 55, 20, 20).verdict == "no difference"

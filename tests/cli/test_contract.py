@@ -14,7 +14,7 @@ def run(*words):
     return toys.run_cli(*words)
 
 
-def test_as_a_program(folder):
+def test_the_module_runs_as_a_program(folder):
     command = [sys.executable, "-m", "pellucid", "list", str(folder), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
     return base / "w"
 
 
-def test_the_gallery(folder):
+def test_gallery_json_lists_items_with_position_outcome_and_cause(folder):
     page = answer(
         "gallery", folder, "panels", "v1", "--tab", "all", "--concept", "dent", "--threshold", "0.5"
     )
@@ -142,7 +142,7 @@ def test_pages_of_all_concepts(folder):
     )
 
 
-def test_the_thresholds(folder):
+def test_thresholds_json_has_an_entry_for_each_concept(folder):
     entries = answer("thresholds", folder, "panels", "v1")
     assert [entry["concept"] for entry in entries] == ["dent", "rust"]
     assert set(entries[0]) >= {
@@ -177,7 +177,7 @@ def test_the_thresholds(folder):
     )
 
 
-def test_the_metrics(folder):
+def test_metrics_json_has_overall_figures_and_those_of_concepts(folder):
     document = answer("metrics", folder, "panels", "v1")
     assert {
         name: document[name] for name in ("view", "version", "kind", "split", "images", "covered")
@@ -249,7 +249,7 @@ def test_tables_on_the_terminal(folder):
         assert "dent" in done.stdout
 
 
-def test_the_history(folder):
+def test_history_json_lists_decisions_oldest_first(folder):
     view = pellucid.open(folder).view("panels")
     version = view.version("v1")
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann", reason="plain")

@@ -216,7 +216,7 @@ def test_labels_of_images(workspace, tmp_path, text, expected):
         ),
     ],
 )
-def test_tags(workspace, tmp_path, text, expected):
+def test_cells_with_several_tags_are_split_or_refused(workspace, tmp_path, text, expected):
     if expected == "tags":
         pairs = [("a", "cat"), ("a", "dog"), ("b", "cat"), ("c", "dog")]
         expected = {(f"{image}.jpg", concept, None) for image, concept in pairs}
@@ -246,7 +246,7 @@ def test_a_space_in_labels_is_a_list_only_where_words_recur(workspace, tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_encodings(workspace, tmp_path, encoding):
+def test_text_in_another_encoding_is_read_or_refused(workspace, tmp_path, encoding):
     path = tmp_path / "t.csv"
     path.write_bytes("image;label\na.jpg;Löwe\n".encode(encoding))
     if encoding == "cp1252":
@@ -352,7 +352,7 @@ def test_predictions_by_usual_names(workspace, tmp_path, header, order):
         "image,label,prediction,cat,dog",
     ],
 )
-def test_wide_scores(workspace, tmp_path, header):
+def test_columns_beside_wide_scores_are_no_concepts(workspace, tmp_path, header):
     scores = {"a": (0.1, 0.9), "b": (0.2, 0.8), "c": (0.7, 0.3)}
     truth = {"a": "cat", "b": "dog", "c": "cat"}
     lines = [header]
@@ -439,7 +439,7 @@ def test_predicted_box_lists_are_read_by_their_overlap(workspace, tmp_path):
     assert version.metrics("validation").overall.coco["AP75"] == 1
 
 
-def test_data_frames(workspace):
+def test_data_frames_with_duplicate_or_nested_columns_are_refused(workspace):
     frame = pandas.DataFrame({"image": ["a.jpg"], "label": ["cat"], "Label": ["dog"]})
     with pytest.raises(PellucidError, match="duplicate column 'label'"):
         workspace.add("v", frame)

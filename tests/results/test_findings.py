@@ -430,7 +430,7 @@ def folder(tmp_path):
     return tmp_path / "w"
 
 
-def test_the_command(folder):
+def test_the_command_prints_findings_as_text_and_as_json(folder):
     result = run_cli("findings", folder, "v", "m", "--json")
     (first, *_) = json.loads(result.stdout)
     assert {"kind", "sentence", "gain", "count", "concept", "query", "action"} <= first.keys()

@@ -114,7 +114,7 @@ def test_files_that_are_no_models(tmp_path):
         EmbeddingModel(tmp_path / "absent.onnx")
 
 
-def test_command_line(view, tmp_path):
+def test_the_command_needs_a_normalization_and_counts_what_it_embedded(view, tmp_path):
     model = colour_model(tmp_path / "m.onnx", metadata=False)
     words = ("embeddings", view.workspace.folder, "v")
     done = toys.run_cli(*words, "--model", model)

@@ -95,7 +95,7 @@ def test_token_in_url_is_moved_to_a_cookie(locked):
     ("token", "decides", "begins_anew"),
     [(OWNER, 200, 200), (REVIEWER, 200, 403), (READER, 403, 403)],
 )
-def test_roles(locked, token, decides, begins_anew):
+def test_a_role_may_read_decide_or_begin_a_round(locked, token, decides, begins_anew):
     status, _, body = ask(locked, "api/v1/views/v/versions/m/page?tab=missing", **bearer(token))
     assert status == 200
     item = json.loads(body)["items"][0]

@@ -53,16 +53,37 @@ def test_items_of_all_pages(client, workspace, tab):
     assert len(only) == len(version.gallery("missing", only=["cause:background"]))
 
 
-def test_analyses(client):
-    assert client.images("cells", "v2", limit=3).total
+def test_images_are_ranked_as_in_python(client, workspace):
+    results = workspace.view("cells").version("v2").results()
+    document = client.images("cells", "v2", limit=3)
+    assert document.total == len(results.images("validation"))
+    assert [(one.path, one.tp, one.fp, one.fn) for one in document.images] == [
+        (one.image, one.tp, one.fp, one.fn) for one in results.images("validation")[:3]
+    ]
     (item,) = client.page("cells", "v2", "missing", limit=1).items
     assert client.image("cells", "v2", item.image).path == item.path
-    assert client.properties("cells", "v2").looked_at
-    assert client.findings("cells", "v2", baseline="v1").findings
-    assert client.compare("cells", "v1", "v2").a == "v1"
-    assert client.curves("cells", "v2").splits
-    assert client.causes("cells", "v2", concept=0)
-    assert client.slices("cells", "v2")
+
+
+def test_findings_are_those_of_python(client, workspace):
+    view = workspace.view("cells")
+    expected = view.version("v2").results().findings("validation", baseline="v1")
+    document = client.findings("cells", "v2", baseline="v1")
+    before_pictures = [f.sentence for f in document.findings if f.kind != "slice"]
+    assert before_pictures == [f.sentence for f in expected.findings if f.kind != "slice"]
+
+
+def test_figures_and_comparison_are_those_of_python(client, workspace):
+    view = workspace.view("cells")
+    results = view.version("v2").results()
+    curves = client.curves("cells", "v2")
+    assert [split.split for split in curves.splits] == [one.split for one in results.figures()]
+    causes = client.causes("cells", "v2")
+    assert causes.found == results.causes("validation")
+    comparison = client.compare("cells", "v1", "v2")
+    expected = view.version("v1").results().compare(results, "validation")
+    assert (comparison.a, comparison.b) == ("v1", "v2")
+    assert comparison.overall.fixed == expected.overall.fixed
+    assert comparison.overall.broken == expected.overall.broken
 
 
 def test_decisions(client):

@@ -80,7 +80,7 @@ class WorkspaceTools:
         """
         results = self._version(view, version).results()
         slices = results.slices(split, PICTURES)
-        findings = results.rank_problems(split, slices, baseline)
+        findings = results.findings_with_slices(split, slices, baseline)
         document = findings.document
         return {
             "findings": document[:MOST_ITEMS],

@@ -116,7 +116,7 @@ def score_boxes(evaluation: Evaluation) -> LabelErrorScores:
 def collect_evidence(evaluation: Evaluation, scores: Float64Array) -> Evidence:
     """scores: of the predictions, as probabilities."""
     annotation_count, prediction_count = len(evaluation.annotations), len(evaluation.predictions)
-    found = Evidence(
+    evidence = Evidence(
         agreement=np.zeros(annotation_count),
         swap=np.zeros(annotation_count),
         misplacement=np.zeros(annotation_count),
@@ -128,15 +128,15 @@ def collect_evidence(evaluation: Evaluation, scores: Float64Array) -> Evidence:
         pairs = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
         pair_scores = scores[prediction_rows]
         for strongest, rows, is_chosen, values in (
-            (found.agreement, annotation_rows, pairs.is_agreement, pair_scores),
-            (found.swap, annotation_rows, pairs.is_swap, pair_scores),
-            (found.misplacement, annotation_rows, pairs.is_misplaced, pair_scores * (1 - ious)),
-            (found.same_concept_iou, prediction_rows, pairs.same_concept, ious),
-            (found.other_concept_iou, prediction_rows, ~pairs.same_concept, ious),
+            (evidence.agreement, annotation_rows, pairs.is_agreement, pair_scores),
+            (evidence.swap, annotation_rows, pairs.is_swap, pair_scores),
+            (evidence.misplacement, annotation_rows, pairs.is_misplaced, pair_scores * (1 - ious)),
+            (evidence.same_concept_iou, prediction_rows, pairs.same_concept, ious),
+            (evidence.other_concept_iou, prediction_rows, ~pairs.same_concept, ious),
         ):
             np.maximum.at(strongest, rows[is_chosen], values[is_chosen])
-        found.is_misplaced[prediction_rows[pairs.is_misplaced]] = True
-    return found
+        evidence.is_misplaced[prediction_rows[pairs.is_misplaced]] = True
+    return evidence
 
 
 def accuse_annotations(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pellucid.core.suggestions import suggestion_text
+from pellucid.storage.file_names import WORKSPACE_MANIFEST
 
 
 class CommandGroup(click.Group):
@@ -69,7 +70,7 @@ def reject_swapped(context: click.Context, command: click.Command, words: list[s
 
 
 def is_workspace(path: str) -> bool:
-    return "://" not in path and Path(path, "workspace.json").is_file()
+    return "://" not in path and Path(path, WORKSPACE_MANIFEST).is_file()
 
 
 def view_names(workspace: str) -> list[str]:

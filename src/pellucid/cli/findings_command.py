@@ -59,7 +59,7 @@ def findings_command(
     results = point.results(open_version(workspace, view, version)).on_images(only)
     with progress_bar("Reading images") as report_progress:
         slices = results.slices(split, pictures, report_progress)
-    findings = results.rank_problems(split, slices, baseline)
+    findings = results.findings_with_slices(split, slices, baseline)
     if as_json:
         print_json(findings.document)
     else:

@@ -22,11 +22,10 @@ from pellucid.cli.console import (
 )
 from pellucid.core.errors import PellucidError, format_count
 from pellucid.core.tables import SPLITS, Split
+from pellucid.storage.file_names import WORKSPACE_MANIFEST
 
 if TYPE_CHECKING:
     from pellucid.project.overview import ViewOverview
-
-WORKSPACE_MANIFEST = "workspace.json"
 
 
 @click.command(name="list")

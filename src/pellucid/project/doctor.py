@@ -18,7 +18,8 @@ from pellucid.ingest.checks import duplicate_box_notes, duplicate_image_notes, i
 from pellucid.ingest.errors import AnnotationsMissingError, ValuesPerSourceError
 from pellucid.project.version import Version
 from pellucid.project.view import View
-from pellucid.project.workspace import MANIFEST, Workspace
+from pellucid.project.workspace import Workspace
+from pellucid.storage.file_names import WORKSPACE_MANIFEST
 from pellucid.storage.manifests import SourceRecord
 
 
@@ -63,7 +64,7 @@ def examine(
     Raises:
         PellucidError: no annotations can be read.
     """
-    if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
+    if len(sources) == 1 and (Path(sources[0]) / WORKSPACE_MANIFEST).is_file():
         workspace = Workspace(sources[0])
         return diagnose(
             [view for view_name in workspace.views if (view := workspace.view(view_name))], []

@@ -9,18 +9,22 @@ from typing import Literal, TypeVar
 
 from pellucid.core.errors import PellucidError
 from pellucid.project.known_findings import KNOWN_FINDINGS, load_known_findings
-from pellucid.project.version_files import MANIFEST as VERSION_MANIFEST
-from pellucid.project.view import MANIFEST as VIEW_MANIFEST
-from pellucid.project.workspace import MANIFEST as WORKSPACE_MANIFEST
 from pellucid.project.workspace import Workspace
 from pellucid.results.embeddings import load_embeddings
 from pellucid.results.text_search import load_text_model
 from pellucid.review.errors import ReviewStoreUnavailableError, UnknownWorkspaceIdError
 from pellucid.storage.errors import ManifestError, NotAWorkspaceError, WorkspaceMissingError
+from pellucid.storage.file_names import (
+    EMBEDDINGS_FILE,
+    TEXT_MODEL_FILE,
+    UNFINISHED_FILE,
+    VERSION_MANIFEST,
+    VIEW_MANIFEST,
+    WORKSPACE_MANIFEST,
+)
 from pellucid.storage.files import find_mirror, load_manifest, load_table, refresh_mirror
 from pellucid.storage.manifests import VersionManifest, ViewManifest, WorkspaceManifest
 from pellucid.storage.mapped_columns import load_mapped
-from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE, UNFINISHED_FILE
 from pellucid.storage.parquet import column_file_name
 from pellucid.storage.table_checksums import hash_file
 

@@ -47,7 +47,6 @@ from pellucid.ingest.predictions import (
 from pellucid.project.duplicate_images import DuplicateSearch
 from pellucid.project.interfaces import ParentView
 from pellucid.project.version_files import (
-    MANIFEST,
     annotation_outlines,
     build_originals,
     evaluate_unpredicted,
@@ -65,9 +64,9 @@ from pellucid.results.text_search import load_text_search
 from pellucid.results.version_comparison import VersionComparison
 from pellucid.review.events import DecisionLog
 from pellucid.storage.column_checksums import count_damaged
+from pellucid.storage.file_names import EMBEDDINGS_FILE, TEXT_MODEL_FILE, VERSION_MANIFEST
 from pellucid.storage.files import find_mirror, load_manifest, refresh_mirror, write_lock
 from pellucid.storage.manifests import Concept, VersionManifest, build_source_record
-from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE
 from pellucid.storage.parquet import load_outlines
 
 
@@ -161,7 +160,7 @@ class Version:
         refresh_mirror(self.folder)
         files = [self.view.folder / name for name in (EMBEDDINGS_FILE, TEXT_MODEL_FILE)]
         return (
-            file_stamp(self.folder / MANIFEST),
+            file_stamp(self.folder / VERSION_MANIFEST),
             file_stamp(self.view.manifest_path),
             *(file.exists() and file_stamp(file) for file in files),
             count_damaged(self.folder),
@@ -189,7 +188,7 @@ class Version:
     @property
     def latest_manifest(self) -> VersionManifest:
         """The manifest as on disk, without reading the tables."""
-        return load_manifest(self.folder / MANIFEST, VersionManifest)
+        return load_manifest(self.folder / VERSION_MANIFEST, VersionManifest)
 
     # The questions asked most
 
@@ -301,7 +300,7 @@ class Version:
         overrides = Overrides(boxes, image_ids, category_ids, scores, geometry)
         selection = create_selection(rename, concepts, ignore_concepts)
         with write_lock(self.view.workspace.folder):
-            is_saved = (self.folder / MANIFEST).is_file()
+            is_saved = (self.folder / VERSION_MANIFEST).is_file()
             current = self.results() if is_saved else self._freeze()
             path, form = parsed.path, parsed.format
             require_same_scores(self.name, current.evaluation, parsed)
@@ -484,7 +483,7 @@ class Version:
 
     @property
     def _concepts(self) -> list[Concept]:
-        is_saved = (self.folder / MANIFEST).is_file()
+        is_saved = (self.folder / VERSION_MANIFEST).is_file()
         return self.latest_manifest.concepts if is_saved else self.view.manifest.concepts
 
 

@@ -16,6 +16,7 @@ from pellucid.evaluation.counts import precompute
 from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.results.results import Results
 from pellucid.review.corrected import OriginalAnnotations
+from pellucid.storage.file_names import VERSION_MANIFEST
 from pellucid.storage.files import mark_unfinished, remove_unreferenced_files, write_manifest
 from pellucid.storage.manifests import Concept, SourceRecord, VersionManifest
 from pellucid.storage.mapped_columns import write_mapped
@@ -29,8 +30,6 @@ from pellucid.storage.parquet import (
     write_evaluation,
 )
 from pellucid.storage.table_checksums import hash_tables, verify_tables
-
-MANIFEST = "version.json"
 
 
 def load_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluation:
@@ -129,11 +128,11 @@ def save_version_evaluation(
 ) -> None:
     """Write the next generation: its tables first, then the manifest that names them."""
     generation = manifest.generation + 1
-    with mark_unfinished(folder / MANIFEST):
+    with mark_unfinished(folder / VERSION_MANIFEST):
         next_manifest = write_generation(
             folder, generation, manifest, evaluation, concepts, folders, new_sources
         )
-        write_manifest(folder / MANIFEST, next_manifest)
+        write_manifest(folder / VERSION_MANIFEST, next_manifest)
     remove_unreferenced_files(folder, {column_file_name(generation), *next_manifest.table_names})
 
 

@@ -55,12 +55,12 @@ from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionN
 from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
 from pellucid.project.version import Version
-from pellucid.project.version_files import MANIFEST as VERSION_MANIFEST
 from pellucid.results.embeddings import import_embeddings, save_embeddings
 from pellucid.results.results import Results
 from pellucid.results.text_search import TextModelFiles, save_text_model
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
+from pellucid.storage.file_names import VERSION_MANIFEST, VIEW_MANIFEST
 from pellucid.storage.files import (
     delete_folder,
     load_manifest,
@@ -83,7 +83,6 @@ from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.parquet import load_annotations, load_images, save_annotations, save_images
 from pellucid.storage.table_checksums import hash_tables, verify_tables
 
-MANIFEST = "view.json"
 ORIGINALS_FILE = "originals.parquet"
 
 
@@ -105,7 +104,7 @@ class View:
 
     @property
     def manifest_path(self) -> Path:
-        return self.folder / MANIFEST
+        return self.folder / VIEW_MANIFEST
 
     def image_folder_indexes(self) -> tuple[dict[str, int], list[str]]:
         """For each image path with a folder, the index of its folder; and the list of folders."""
@@ -120,10 +119,10 @@ class View:
 
     @property
     def manifest(self) -> ViewManifest:
-        if self._draft_kind is not None and not (self.folder / MANIFEST).is_file():
+        if self._draft_kind is not None and not (self.folder / VIEW_MANIFEST).is_file():
             key = self.workspace.free_review_key(self.name)
             return ViewManifest(self._draft_kind, review_key="" if key == self.name else key)
-        return load_manifest(self.folder / MANIFEST, ViewManifest)
+        return load_manifest(self.folder / VIEW_MANIFEST, ViewManifest)
 
     @cached_property
     def review_key(self) -> str:
@@ -264,11 +263,11 @@ class View:
         manifest.generation += 1
         manifest.images = f"images.{manifest.generation}.parquet"
         manifest.annotations = f"annotations.{manifest.generation}.parquet"
-        with mark_unfinished(self.folder / MANIFEST):
+        with mark_unfinished(self.folder / VIEW_MANIFEST):
             save_images(self.folder / manifest.images, images)
             save_annotations(self.folder / manifest.annotations, annotations)
             manifest.checksums = hash_tables(self.folder, manifest.table_names)
-            write_manifest(self.folder / MANIFEST, manifest)
+            write_manifest(self.folder / VIEW_MANIFEST, manifest)
         remove_unreferenced_files(self.folder, set(manifest.table_names))
 
     def duplicates(self, progress: Progress | None = None) -> list[ImagePair]:
@@ -292,7 +291,7 @@ class View:
             manifest = self.manifest
             known, _ = self._load_tables(manifest)
             exclude(manifest, self.name, known, images, excluded)
-            write_manifest(self.folder / MANIFEST, manifest)
+            write_manifest(self.folder / VIEW_MANIFEST, manifest)
 
     def move(self, images: Sequence[str], split: Split) -> None:
         """Move images to another split in the versions that are started from now on. They stay

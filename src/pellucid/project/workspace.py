@@ -21,7 +21,6 @@ from pellucid.formats.probe import create_read_options
 from pellucid.ingest.concept_selection import create_selection
 from pellucid.project.errors import ViewExistsError, ViewNotFoundError
 from pellucid.project.running_server import RunningServer
-from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.view import View
 from pellucid.review.errors import UnknownWorkspaceIdError
 from pellucid.review.storage.connection import Database
@@ -29,6 +28,7 @@ from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
 from pellucid.review.storage.store import DecisionStore
 from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
+from pellucid.storage.file_names import VIEW_MANIFEST, WORKSPACE_MANIFEST
 from pellucid.storage.files import (
     delete_folder,
     load_manifest,
@@ -41,7 +41,6 @@ from pellucid.storage.manifests import LAYOUT_FORMAT, WorkspaceManifest
 from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.remote_workspace import open_mirror
 
-MANIFEST = "workspace.json"
 REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 """Environment variable with the URL of a PostgreSQL database for review decisions."""
 
@@ -87,7 +86,7 @@ class Workspace:
         )
 
     def _validate(self) -> None:
-        manifest = self.folder / MANIFEST
+        manifest = self.folder / WORKSPACE_MANIFEST
         if manifest.is_file():
             format_version = load_manifest(manifest, WorkspaceManifest).format
             if format_version > LAYOUT_FORMAT:
@@ -104,7 +103,7 @@ class Workspace:
 
     @property
     def exists(self) -> bool:
-        return (self.folder / MANIFEST).is_file()
+        return (self.folder / WORKSPACE_MANIFEST).is_file()
 
     @property
     def views(self) -> list[str]:
@@ -221,7 +220,7 @@ class Workspace:
         """Write the workspace manifest if it does not exist."""
         if not self.exists:
             write_manifest(
-                self.folder / MANIFEST,
+                self.folder / WORKSPACE_MANIFEST,
                 WorkspaceManifest(LAYOUT_FORMAT, __version__, uuid.uuid4().hex),
             )
 
@@ -233,17 +232,17 @@ class Workspace:
             counts = store.count_by_workspace()
             if counts and store.workspace not in counts:
                 path = self._decision_engine.path
-                raise UnknownWorkspaceIdError(path, counts, store.workspace, MANIFEST)
+                raise UnknownWorkspaceIdError(path, counts, store.workspace, WORKSPACE_MANIFEST)
         return store
 
     @property
     def id(self) -> str:
         """What tells this workspace from others; '' for an old one in which nothing was decided."""
-        return load_manifest(self.folder / MANIFEST, WorkspaceManifest).id
+        return load_manifest(self.folder / WORKSPACE_MANIFEST, WorkspaceManifest).id
 
     def _ensure_id(self) -> str:
         """The id of this workspace in a database; added to old workspaces that have none."""
-        path = self.folder / MANIFEST
+        path = self.folder / WORKSPACE_MANIFEST
         manifest = load_manifest(path, WorkspaceManifest)
         if not manifest.id:
             with write_lock(self.folder):

@@ -16,8 +16,8 @@ from pellucid.core.files import atomic_write
 from pellucid.core.sql_quoting import escape_glob
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
 from pellucid.results.errors import InvalidEmbeddingsError
+from pellucid.storage.file_names import EMBEDDINGS_FILE, TEXT_MODEL_FILE
 from pellucid.storage.files import write_lock
-from pellucid.storage.names import EMBEDDINGS_FILE, TEXT_MODEL_FILE
 
 BOX_COLUMNS = ("x", "y", "width", "height")
 BOX_TOLERANCE = 0.1

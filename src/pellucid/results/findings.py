@@ -92,7 +92,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
     }
 
 
-def find_problems(
+def collect_findings(
     version: str,
     results: ExaminedResults,
     split: Split,
@@ -305,18 +305,19 @@ def slice_query(found: ErrorSlice, split: Split) -> ListQuery:
     return ListQuery(tab, split, found.concept, filters=found.only)
 
 
-def describe_slice(found: ErrorSlice, excess: int, query: ListQuery, count: int) -> Finding:
+def describe_slice(error_slice: ErrorSlice, excess: int, query: ListQuery, count: int) -> Finding:
     """excess: errors beyond the rate elsewhere, at the optimal thresholds, where slices are
     searched · count: items of the query, at the chosen ones."""
     return Finding(
         "slice",
         "training",
-        found.headline,
-        f"{found.errors:,} errors among {found.items:,} items at the optimal thresholds, of "
-        f"{found.population_errors:,} in all (p = {found.p_adjusted:.2g}, adjusted)",
+        error_slice.headline,
+        f"{error_slice.errors:,} errors among {error_slice.items:,} items at the optimal "
+        f"thresholds, of {error_slice.population_errors:,} in all (p = "
+        f"{error_slice.p_adjusted:.2g}, adjusted)",
         Gain(excess, at_most=True, assumption="if it were as good as elsewhere"),
         count,
-        found.concept,
+        error_slice.concept,
         query,
         "Look at the slice",
     )

@@ -52,7 +52,7 @@ from pellucid.results.figures import (
     split_figures,
 )
 from pellucid.results.filters import FilterContext, apply_filters, other_version_names
-from pellucid.results.findings import Findings, find_leaks, find_problems
+from pellucid.results.findings import Findings, collect_findings, find_leaks
 from pellucid.results.gallery import Gallery
 from pellucid.results.image_filters import match_images, values_by_image
 from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
@@ -518,9 +518,9 @@ class Results:
         Raises:
             VersionNotFoundError: the baseline does not exist.
         """
-        return self.rank_problems(split, self.slices(split, pictures), baseline)
+        return self.findings_with_slices(split, self.slices(split, pictures), baseline)
 
-    def rank_problems(
+    def findings_with_slices(
         self, split: Split, slices: list[ErrorSlice], baseline: str | None
     ) -> Findings:
         """The findings with the slices of the split that are known so far."""
@@ -530,7 +530,7 @@ class Results:
         leaks: list[Note] | None = self._get_or_compute(
             ("leaks",), lambda: find_leaks(self.evaluation.images, self.folders)
         )
-        return find_problems(self.links.name, self, split, slices, comparison, leaks)
+        return collect_findings(self.links.name, self, split, slices, comparison, leaks)
 
     def images(
         self,

@@ -13,8 +13,8 @@ from pellucid.core.tables import Float32Array
 from pellucid.images.text_model import TextModel
 from pellucid.results.embeddings import Embeddings
 from pellucid.results.errors import InvalidEmbeddingsError, TextModelMissingError
+from pellucid.storage.file_names import TEXT_MODEL_FILE
 from pellucid.storage.files import write_lock
-from pellucid.storage.names import TEXT_MODEL_FILE
 
 KEPT_TEXTS = 256
 

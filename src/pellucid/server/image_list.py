@@ -43,8 +43,8 @@ def images_document(
         return annotated_images(version, results, split, concept, thresholds, offset, limit)
     counted = None
     if filters:
-        place = split, concept, thresholds, filters
-        counted = CountedRows(*(filter_tab(results, tab, *place) for tab in COUNTED_TABS))
+        arguments = split, concept, thresholds, filters
+        counted = CountedRows(*(filter_tab(results, tab, *arguments) for tab in COUNTED_TABS))
     ranking = rank_images(evaluation, split, thresholds, order, concept, counted)
     rows = ranking.rows[offset : offset + limit].tolist()
     documents = [image_document(version, results, row, thresholds) for row in rows]
@@ -101,9 +101,9 @@ def ranked_image(
 ) -> RankedImageDocument:
     objects = [
         *(
-            ImageObject(found.concept, found.outcome, found.score, found.box, found.mask)
-            for found in document.predictions
-            if found.outcome in DRAWN_OUTCOMES
+            ImageObject(box.concept, box.outcome, box.score, box.box, box.mask)
+            for box in document.predictions
+            if box.outcome in DRAWN_OUTCOMES
         ),
         *(
             ImageObject(label.concept, "extra", None, label.box, label.mask)
@@ -111,7 +111,7 @@ def ranked_image(
             if label.outcome == "extra"
         ),
     ]
-    drawn = [found for found in objects if concept in (None, found.concept)]
+    drawn = [each for each in objects if concept in (None, each.concept)]
     return listed_image(document, (ranked.tp, ranked.fp, ranked.fn), drawn)
 
 

@@ -28,12 +28,12 @@ from pellucid.storage.errors import (
     TableMissingError,
     WorkspaceLockedError,
 )
+from pellucid.storage.file_names import UNFINISHED_FILE
 from pellucid.storage.manifest_checksums import (
     MANIFEST_CHECKSUM,
     is_manifest_intact,
     stamp_manifest,
 )
-from pellucid.storage.names import UNFINISHED_FILE
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for the write lock."""

@@ -7,10 +7,6 @@ from pathlib import Path
 
 from pellucid.storage.errors import InvalidNameError
 
-EMBEDDINGS_FILE = "embeddings.npz"
-TEXT_MODEL_FILE = "text_model.json"
-"""The user's embeddings, in the folder of a view."""
-
 NAME_PATTERN = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")
 
 
@@ -27,7 +23,3 @@ def list_names(folder: Path, manifest_name: str) -> list[str]:
         if folder.is_dir()
         else []
     )
-
-
-UNFINISHED_FILE = "unfinished"
-"""In the folder of a view or version that is being written for the first time."""

@@ -23,13 +23,18 @@ from pellucid.core.files import atomic_write
 from pellucid.core.urls import reject_credentials
 from pellucid.storage.column_file import ColumnFile
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
+from pellucid.storage.file_names import (
+    EMBEDDINGS_FILE,
+    VERSION_MANIFEST,
+    VIEW_MANIFEST,
+    WORKSPACE_MANIFEST,
+)
 from pellucid.storage.files import mirrors, replace_file
 from pellucid.storage.mapped_columns import load_mapped, write_mapped
-from pellucid.storage.names import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.storage.object_store import open_store, send
 from pellucid.storage.remote_columns import BlockCache, add_record_columns, remote_columns
 
-MANIFESTS = ("workspace.json", "view.json", "version.json")
+MANIFESTS = (WORKSPACE_MANIFEST, VIEW_MANIFEST, VERSION_MANIFEST)
 """In upload order."""
 EVALUATION_FOLDER = "evaluating"
 """The subfolder of a version for intermediate results of a distributed evaluation."""
@@ -102,7 +107,7 @@ class WorkspaceMirror:
                 self._tokens[key] = file_token(tracked_files[key])
             for file in [
                 file
-                for file_name in (*MANIFESTS, EMBEDDINGS)
+                for file_name in (*MANIFESTS, EMBEDDINGS_FILE)
                 for file in self.folder.rglob(file_name)
             ]:
                 key = file.relative_to(self.folder).as_posix()
@@ -282,7 +287,7 @@ class WorkspaceMirror:
         """Manifests with this file name, and embeddings of views, that differ from the store."""
         files = [
             *self.folder.rglob(manifest_name),
-            *(self.folder.rglob(EMBEDDINGS) if manifest_name == "view.json" else ()),
+            *(self.folder.rglob(EMBEDDINGS_FILE) if manifest_name == VIEW_MANIFEST else ()),
         ]
         keys = [file.relative_to(self.folder).as_posix() for file in files]
         remote_contents = self._load_files([key for key in keys if key in remote_files])
@@ -320,7 +325,7 @@ class WorkspaceMirror:
 
     def _generation(self, manifest_key: str) -> int | None:
         """The generation in the names of its tables; None for manifests without tables."""
-        if not manifest_key.endswith(("view.json", "version.json")):
+        if not manifest_key.endswith((VIEW_MANIFEST, VERSION_MANIFEST)):
             return None
         return int(
             msgspec.json.decode((self.folder / manifest_key).read_bytes()).get("generation", 0)
@@ -348,7 +353,7 @@ class WorkspaceMirror:
 
 def is_tracked(key: str) -> bool:
     version_path = key.split("/")[4:]  # below views/VIEW/versions/VERSION
-    return key.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and version_path[:1] != [
+    return key.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS_FILE) and version_path[:1] != [
         EVALUATION_FOLDER
     ]
 
@@ -396,6 +401,6 @@ def open_mirror(url: str) -> WorkspaceMirror:
         existing.refresh(blocking=True)
         return existing
     new_mirror = WorkspaceMirror(url)
-    if not (new_mirror.folder / "workspace.json").is_file() and new_mirror.has_other_files:
+    if not (new_mirror.folder / WORKSPACE_MANIFEST).is_file() and new_mirror.has_other_files:
         raise NotAWorkspaceError(url, "it contains other files")
     return new_mirror

@@ -1034,7 +1034,7 @@ export interface components {
         };
         /**
          * ComparisonDocument
-         * @description See workspace.comparison.
+         * @description How two versions differ; see `results.version_comparison`.
          *
          *     Attributes:
          *         galleries: lists of changed items, for all concepts (concept null) and for each

@@ -44,6 +44,8 @@ NAME = "coco"
 COCO_SHAPES = BoxShapes(("xywh", "xyxy", "cxcywh"), "xywh")
 ONE_IMAGE = re.compile(r'\{[^\[\]{}]*"(image|filename|file_name|file|image_path)"\s*:\s*"')
 """The beginning of a document about one image."""
+ENTRIES_BY_IMAGE = re.compile(r'"images"\s*:\s*\{\s*"[^"]+\.(jpe?g|png|bmp|tiff?|webp|gif)"', re.I)
+"""An object of images by their names, in place of COCO's list."""
 COCO_KEYS = "images|annotations|categories|licenses|info"
 
 
@@ -79,7 +81,7 @@ def is_coco(head: str) -> bool:
         and coco_key is not None
         and not has_own_records
         and not (ONE_IMAGE.match(head) and '"images"' not in head)
-        and not re.search(r'"images"\s*:\s*\{', head)
+        and not ENTRIES_BY_IMAGE.search(head)
         and not is_json_lines(head)
         and not any(key in head for key in foreign_keys)
     )

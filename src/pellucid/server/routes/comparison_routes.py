@@ -122,22 +122,22 @@ CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
 def comparison_document(
     a: Results, b: Results, split: Split, point: str, only: Sequence[str]
 ) -> ComparisonDocument:
-    found = compare_versions(a.links.name, a, b.links.name, b, split)
+    comparison = compare_versions(a.links.name, a, b.links.name, b, split)
     split_index = SPLITS.index(split)
     suffix = "" if point == "errors" else f"@{point}"
     links = []
     for change_name, in_later_version, tab in CHANGE_GALLERIES:
-        loaded, reference = (b, a) if in_later_version else (a, b)
-        linked_name = loaded.links.name
+        shown_version, reference = (b, a) if in_later_version else (a, b)
+        linked_name = shown_version.links.name
         filter_clause = f"versus:{reference.links.name}={change_name}{suffix}"
-        rows = loaded.filtered_rows(
-            loaded.selection(tab, split_index, None, loaded.thresholds, False),
+        rows = shown_version.filtered_rows(
+            shown_version.selection(tab, split_index, None, shown_version.thresholds, False),
             (filter_clause, *only),
         )
         assert rows is not None
-        item_columns = loaded.evaluation.item_table(tab == "extra")
+        item_columns = shown_version.evaluation.item_table(tab == "extra")
         concept_counts = np.bincount(
-            item_columns.concept[rows], minlength=len(loaded.evaluation.concepts)
+            item_columns.concept[rows], minlength=len(shown_version.evaluation.concepts)
         ).tolist()
         links.append(GalleryLink(change_name, linked_name, tab, filter_clause, len(rows), None))
         links += [
@@ -147,23 +147,23 @@ def comparison_document(
                 tab,
                 filter_clause,
                 concept_counts[concept_index],
-                loaded.evaluation.concepts[concept_index],
+                shown_version.evaluation.concepts[concept_index],
             )
             for concept_index in np.flatnonzero(concept_counts)
         ]
     before, after = (split_operating_point(results, split_index) for results in (a, b))
     return ComparisonDocument(
-        found.a,
-        found.b,
+        comparison.a,
+        comparison.b,
         split,
-        found.images,
-        found.overall,
-        found.concepts,
-        found.warnings,
+        comparison.images,
+        comparison.overall,
+        comparison.concepts,
+        comparison.warnings,
         links,
         before,
         after,
-        describe_change(found.overall),
+        describe_change(comparison.overall),
         [*chosen_thresholds(a), *chosen_thresholds(b)],
     )
 

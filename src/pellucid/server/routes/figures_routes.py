@@ -72,9 +72,9 @@ def get_count(
         False,
     )
     rows = results.filtered_rows(selection, tuple(only or ()))
-    ledger = evaluated_version.decision_log
+    decision_log = evaluated_version.decision_log
     totals = [
-        results.list_view(selection, "score", review_filter, ledger, rows).total
+        results.list_view(selection, "score", review_filter, decision_log, rows).total
         for review_filter in ("all", "reviewed", "unsure")
     ]
     return json_response(CountDocument(*totals))
@@ -150,12 +150,12 @@ def get_curves(
         for split_index in range(len(SPLITS))
         if (results.evaluation.images.split == split_index).any()
     ]
-    several = [
-        split_figures(results.evaluation, place, concept_index, thresholds)
-        for place in split_indices
+    figures = [
+        split_figures(results.evaluation, split_index, concept_index, thresholds)
+        for split_index in split_indices
     ]
     return json_response(
-        CurvesDocument(several, figure_remarks(results.evaluation, concept_index, several))
+        CurvesDocument(figures, figure_remarks(results.evaluation, concept_index, figures))
     )
 
 

@@ -52,7 +52,7 @@ def get_findings(
     is_ready = stats.get_or_start(index) is not None
     slices = results.error_slices(index, results.appearance(index) if is_ready else None)
     chosen = results.with_thresholds(effective_thresholds(results, at))
-    findings = chosen.rank_problems(split, slices, baseline)
+    findings = chosen.findings_with_slices(split, slices, baseline)
     read, total = stats.progress(index)
     known = load_known_findings(context.version.folder)
     return json_response(findings_document(results, findings, known, (read, total, is_ready)))

@@ -226,7 +226,7 @@ class ChosenThreshold:
 
 @dataclass(frozen=True)
 class ComparisonDocument:
-    """See workspace.comparison.
+    """How two versions differ; see `results.version_comparison`.
 
     Attributes:
         galleries: lists of changed items, for all concepts (concept null) and for each
