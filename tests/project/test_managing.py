@@ -110,6 +110,21 @@ def test_a_new_view_of_the_old_name_has_decisions_of_its_own(view, tmp_path):
     assert len(reopened.view("v").reviews.log.decisions) == 1
 
 
+def test_decisions_outlive_the_view_under_its_last_name(view, tmp_path):
+    """Also where it was renamed: they are listed, and apply again to a view of that name."""
+    workspace, decisions = view.workspace, review(view)
+    workspace.rename_view("v", "panels")
+    listed = json.loads(cli(view, "history", "panels", "--json").stdout)
+    assert len(listed) == decisions
+    workspace.remove_view("panels")
+    assert json.loads(cli(view, "history", "panels", "--json").stdout) == listed
+    assert cli(view, "history", "v").returncode == 3
+    again, _ = workspace.add("panels", toys.coco(tmp_path))
+    assert len(again.reviews.history()) == decisions
+    other, _ = workspace.add("v", toys.coco(tmp_path))
+    assert not other.reviews.history()
+
+
 def test_versions_are_renamed_and_removed(view):
     before = view.version("m").metrics()
     assert cli(view, "rename", "v", "m", "n").returncode == 0

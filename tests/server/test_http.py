@@ -31,6 +31,24 @@ def document(address, path):
 CELLS = "api/v1/views/cells/versions/v2"
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "suggested"),
+    [
+        ("page?tab=missing&threshold=0.5", "threshold", ""),
+        ("page?tabs=missing", "tabs", "Did you mean 'tab'?"),
+        ("figures?objective=f1", "objective", ""),
+        ("curves?concept=0&ats=0:0.5", "ats", ""),
+    ],
+)
+def test_unknown_parameters_are_refused(demo_address, path, name, suggested):
+    """The answer would be at default values, as if nothing had been asked for."""
+    status, _, body = get(demo_address, f"{CELLS}/{path}")
+    assert status == 422
+    detail = json.loads(body)["detail"]
+    assert f"unknown query parameter '{name}'. Expected one of: " in detail
+    assert detail.endswith(suggested)
+
+
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
 @pytest.mark.parametrize("tab", ["all", "matched", "missing", "extra"])
 @pytest.mark.parametrize("reverse", ["false", "true"])

@@ -194,11 +194,11 @@ def export_command(
 def history_command(
     workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool
 ) -> None:
-    """List the review decisions, oldest first."""
+    """List the review decisions, oldest first, also of a view that was removed."""
     import pellucid
     from pellucid.export.review_reports import describe_labels, history_document
 
-    decisions = pellucid.open(workspace).view(view).reviews.history(image, who, day)
+    decisions = pellucid.open(workspace).history(view, image, who, day)
     if as_json:
         print_json(history_document(decisions))
         return

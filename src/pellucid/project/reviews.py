@@ -77,12 +77,21 @@ class ReviewOutcome:
 class ReviewedView(Protocol):
     """The view whose items are reviewed."""
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     @property
     def review_key(self) -> str: ...
     @property
     def kind(self) -> Kind: ...
+
+
+@dataclass(frozen=True)
+class RemovedReviews:
+    """A removed view, whose decisions can be read."""
+
+    name: str
+    kind: Kind
+    review_key: str
 
 
 class ReviewedVersion(Protocol):

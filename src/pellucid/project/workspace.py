@@ -20,9 +20,11 @@ from pellucid.formats.errors import KindConflictError
 from pellucid.formats.probe import create_read_options
 from pellucid.ingest.concept_selection import create_selection
 from pellucid.project.errors import ViewExistsError, ViewNotFoundError
+from pellucid.project.reviews import RemovedReviews, Reviews
 from pellucid.project.running_server import RunningServer
 from pellucid.project.view import View
 from pellucid.review.errors import UnknownWorkspaceIdError
+from pellucid.review.events import Decision
 from pellucid.review.storage.connection import Database
 from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
@@ -37,7 +39,7 @@ from pellucid.storage.files import (
     write_lock,
     write_manifest,
 )
-from pellucid.storage.manifests import LAYOUT_FORMAT, WorkspaceManifest
+from pellucid.storage.manifests import LAYOUT_FORMAT, RemovedView, WorkspaceManifest
 from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.remote_workspace import open_mirror
 
@@ -202,16 +204,43 @@ class Workspace:
     def remove_view(self, name: str) -> None:
         """Remove a view with its versions; review decisions stay in their store, and apply again if
         a view of this name is created. Raises ViewNotFoundError."""
-        folder = self.view(name).folder
+        view = self.view(name)
         with write_lock(self.folder):
-            delete_folder(folder, self.folder)
+            manifest = self._load_manifest()
+            manifest.removed_views[name] = RemovedView(view.kind, view.review_key)
+            write_manifest(self.folder / WORKSPACE_MANIFEST, manifest)
+            delete_folder(view.folder, self.folder)
         self._views.pop(name, None)
 
+    def _load_manifest(self) -> WorkspaceManifest:
+        return load_manifest(self.folder / WORKSPACE_MANIFEST, WorkspaceManifest)
+
+    def history(
+        self,
+        view: str,
+        image: str | None = None,
+        who: str | None = None,
+        day: str | None = None,
+    ) -> list[Decision]:
+        """All decisions on a view, oldest first, also after it was removed. Filters: see
+        `Reviews.history`.
+
+        Raises:
+            ViewNotFoundError: there is and was no such view.
+        """
+        is_there = view in self.views or not self.exists
+        removed = None if is_there else self._load_manifest().removed_views.get(view)
+        if removed is None:
+            return self.view(view).reviews.history(image, who, day)
+        source = RemovedReviews(view, removed.kind, removed.review_key)
+        return Reviews(source, self.decision_store).history(image, who, day)
+
     def free_review_key(self, name: str) -> str:
-        """The name under which a new view stores its decisions: its own, unless a renamed view
-        uses it."""
-        used = {self.view(other).manifest.review_key for other in self.views}
-        number, key = 2, name
+        """The name under which a new view stores its decisions: its own, or that of a removed view
+        of its name, unless another view uses it."""
+        used = {self.view(other).review_key for other in self.views}
+        removed = self._load_manifest().removed_views if self.exists else {}
+        number, key = 2, removed[name].review_key if name in removed else name
         while key in used:
             key, number = f"{name} ({number})", number + 1
         return key

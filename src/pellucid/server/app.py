@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
@@ -21,6 +21,7 @@ from pellucid.server.auth import AuthPolicy, authenticate, presents_token, redir
 from pellucid.server.dependencies import json_response
 from pellucid.server.failed_attempts import FailedAttempts
 from pellucid.server.monitoring import RequestMetrics
+from pellucid.server.query_parameters import reject_unknown_parameters
 from pellucid.server.routes import (
     comparison_routes,
     duplicates_routes,
@@ -80,7 +81,7 @@ def create_app(
     add_request_middleware(app, policy, request_metrics or RequestMetrics())
     add_error_handlers(app)
     for module in ROUTERS:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(reject_unknown_parameters)])
     if STATIC_FOLDER.is_dir():
         app.mount("/", StaticFiles(directory=STATIC_FOLDER, html=True), name="page")
     return app

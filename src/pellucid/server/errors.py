@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pellucid.core.errors import PellucidError
+from pellucid.core.suggestions import suggestion_text
 
 
 class PortUnavailableError(PellucidError):
@@ -24,4 +25,12 @@ class InvalidTokensError(PellucidError):
         super().__init__(
             f"{' and '.join(variables)}: expected two different tokens of at least {min_length} "
             "characters. Omit them to generate new ones."
+        )
+
+
+class UnknownParameterError(PellucidError):
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        expected = f"Expected one of: {', '.join(known)}." if known else "Expected none."
+        super().__init__(
+            f"unknown query parameter '{name}'. {expected}{suggestion_text(name, known)}"
         )

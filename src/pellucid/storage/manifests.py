@@ -60,16 +60,29 @@ class Concept(msgspec.Struct, frozen=True):
     ids: list[str] = []
 
 
+class RemovedView(msgspec.Struct):
+    """A view that was removed, whose decisions remain.
+
+    Attributes:
+        review_key: as in ViewManifest; here also where it is the view's name
+    """
+
+    kind: Literal["classification", "tagging", "detection"]
+    review_key: str
+
+
 class WorkspaceManifest(msgspec.Struct):
     """The manifest of a workspace.
 
     Attributes:
         id: identifies the workspace in a review database, independent of its folder
+        removed_views: by their last names
     """
 
     format: int
     made_by: str
     id: str = ""
+    removed_views: dict[str, RemovedView] = {}
 
 
 class ViewManifest(msgspec.Struct):
