@@ -254,6 +254,30 @@ def test_filters_for_other_kinds_are_refused(version, tmp_path):
     assert not (tmp_path / "t.py").exists()
 
 
+def test_every_format_of_the_kind_is_named(version, tmp_path):
+    version, _ = version
+    with pytest.raises(InvalidChoiceError) as raised:
+        export_view(version.view, "thresholds", "tensorflow", tmp_path / "t", version)
+    listed = str(raised.value).partition("Expected one of: ")[2].partition(".")[0].split(", ")
+    assert {"json", "csv", "parquet", "python", "torchvision", "onnx", "triton"} <= {*listed}
+    assert ("supervision" in listed) == (version.view.kind == "detection")
+    for name in listed:
+        export_view(version.view, "thresholds", name, tmp_path / name, version)
+
+
+def test_the_file_says_where_each_threshold_comes_from(version, tmp_path):
+    version, _ = version
+    first, *others = version.thresholds
+    results = version.results(thresholds={first: 0.123})
+    options = ExportOptions(results=results)
+    export_view(version.view, "thresholds", "json", tmp_path / "t.json", version, options)
+    document = json.loads((tmp_path / "t.json").read_text())
+    assert document["thresholds"][first] == 0.123
+    expected = {name: version.thresholds[name].source for name in others}
+    assert document["sources"] == {first: "user", **expected}
+    assert document["made"].startswith("20")
+
+
 def test_unknown_formats_are_refused(version, tmp_path):
     version, _ = version
     with pytest.raises(InvalidChoiceError, match="python"):

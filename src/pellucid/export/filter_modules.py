@@ -7,23 +7,14 @@ import json
 from collections.abc import Mapping
 
 from pellucid._version import __version__
-from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import Kind
-
-FILTER_LIBRARIES = ("python", "ultralytics", "torchvision", "supervision")
 
 
 def filter_module(library: str, origin: str, kind: Kind, thresholds: Mapping[str, float]) -> str:
     """The source of a module with the thresholds by concept and the rule for counted predictions.
 
-    library: one of FILTER_LIBRARIES. origin: the view and version, for the comment at the top.
-
-    Raises:
-        InvalidChoiceError: the library does not handle this kind of view.
+    library: one of `filter_libraries`. origin: the view and version, for the comment at the top.
     """
-    rules = {name: rule for (name, rule_kind), rule in LIBRARY_RULES.items() if rule_kind == kind}
-    if library not in rules:
-        raise InvalidChoiceError(f"--format for a {kind} view", library, tuple(rules))
     lines = [f"    {name!r}: {value!r}," for name, value in thresholds.items()]
     return (
         "\n".join(
@@ -37,8 +28,13 @@ def filter_module(library: str, origin: str, kind: Kind, thresholds: Mapping[str
                 CLASS_RULE if kind == "classification" else SCORE_RULE,
             ]
         )
-        + rules[library]
+        + LIBRARY_RULES[library, kind]
     )
+
+
+def filter_libraries(kind: Kind) -> list[str]:
+    """The libraries with a filter for a kind of view."""
+    return [library for library, rule_kind in LIBRARY_RULES if rule_kind == kind]
 
 
 SCORE_RULE = '''

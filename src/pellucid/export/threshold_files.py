@@ -11,23 +11,27 @@ import numpy as np
 from pellucid._version import __version__
 from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import Kind, string_column
-from pellucid.export.filter_modules import FILTER_LIBRARIES, filter_module
+from pellucid.export.filter_modules import filter_libraries, filter_module
 from pellucid.export.onnx_filter import build_filter_graph, write_triton_repository
 from pellucid.formats.writers.new_files import new_file, new_folder, write_new_json, write_new_text
 from pellucid.formats.writers.table_writer import write_columns
-
-THRESHOLD_FORMATS = ("json", "csv", "parquet", *FILTER_LIBRARIES, "onnx", "triton")
+from pellucid.storage.manifests import utc_timestamp
 
 
 @dataclass(frozen=True)
 class ExportedThresholds:
-    """The threshold of each concept, in the version's order, and where they come from."""
+    """The threshold of each concept, in the version's order, and where they come from.
+
+    Attributes:
+        sources: of each concept, as in `Threshold`: `validation`, `user`, ...
+    """
 
     view: str
     version: str
     kind: Kind
     iou: float
     thresholds: Mapping[str, float]
+    sources: Mapping[str, str]
 
 
 def write_thresholds(exported: ExportedThresholds, format_name: str, path: Path) -> None:
@@ -39,6 +43,8 @@ def write_thresholds(exported: ExportedThresholds, format_name: str, path: Path)
         ExportError: the file exists.
         MissingDependencyError: onnx is not installed.
     """
+    if format_name not in (available := threshold_formats(exported.kind)):
+        raise InvalidChoiceError(f"--format for a {exported.kind} view", format_name, available)
     thresholds = exported.thresholds
     origin = f"{exported.view} {exported.version}"
     if format_name in ("csv", "parquet"):
@@ -54,17 +60,22 @@ def write_thresholds(exported: ExportedThresholds, format_name: str, path: Path)
             "version": exported.version,
             "kind": exported.kind,
             "iou": exported.iou,
+            "made": utc_timestamp(),
             "thresholds": dict(thresholds),
+            "sources": dict(exported.sources),
         }
         write_new_json(path, document)
-    elif format_name in FILTER_LIBRARIES:
+    elif format_name in filter_libraries(exported.kind):
         write_new_text(path, filter_module(format_name, origin, exported.kind, thresholds))
     elif format_name == "onnx":
         graph = build_filter_graph(origin, exported.kind, thresholds)
         with new_file(path) as temp_path:
             temp_path.write_bytes(graph.SerializeToString())
-    elif format_name == "triton":
+    else:
         with new_folder(path) as folder:
             write_triton_repository(folder, origin, exported.kind, thresholds)
-    else:
-        raise InvalidChoiceError("--format", format_name, THRESHOLD_FORMATS)
+
+
+def threshold_formats(kind: Kind) -> tuple[str, ...]:
+    """The formats of thresholds for a kind of view: not every library has filters for all."""
+    return ("json", "csv", "parquet", *filter_libraries(kind), "onnx", "triton")

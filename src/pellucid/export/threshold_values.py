@@ -29,10 +29,12 @@ def silent_concept_notes(results: Results) -> list[Note]:
 def exported_thresholds(version: Version, results: Results) -> ExportedThresholds:
     """The thresholds as they are shown: the optimal ones unless others were chosen."""
     concepts = results.threshold_table()
+    chosen = {name: float(results.thresholds[results.concept_index(name)]) for name in concepts}
     return ExportedThresholds(
         version.view.name,
         version.name,
         version.view.kind,
         results.evaluation.iou_threshold,
-        {name: float(results.thresholds[results.concept_index(name)]) for name in concepts},
+        chosen,
+        {name: threshold.source for name, threshold in concepts.items()},
     )

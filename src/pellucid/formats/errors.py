@@ -67,7 +67,7 @@ class MultipleAnnotationFilesError(PellucidError):
 
 class ExportError(PellucidError):
     def __init__(self, target: str, reason: str) -> None:
-        super().__init__(f"cannot export to {target}: {reason}.")
+        super().__init__(f"{target} export: {reason}.")
 
 
 class InMemoryDataError(PellucidError):
