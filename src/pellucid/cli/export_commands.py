@@ -18,23 +18,13 @@ from pellucid.cli.console import (
 )
 from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import SPLITS, Split
-
-EXPORT_CONTENTS = (
-    "annotations",
-    "corrections",
-    "tasks",
-    "history",
-    "report",
-    "predictions",
-    "gallery",
-    "thresholds",
-)
+from pellucid.export.export_targets import EVALUATED_TARGETS, EXPORT_TARGETS
 
 
 @click.command(name="export")
 @click.argument("workspace")
 @click.argument("view")
-@click.option("--what", type=click.Choice(EXPORT_CONTENTS), help="What to export.")
+@click.option("--what", type=click.Choice(EXPORT_TARGETS), help="What to export.")
 @click.option(
     "--format",
     "format_name",
@@ -130,7 +120,7 @@ def export_command(
     """
     import pellucid
     from pellucid.export.datasets import export_view as write_export
-    from pellucid.export.export_options import EVALUATED_TARGETS, ExportOptions
+    from pellucid.export.export_options import ExportOptions
 
     opened_view = pellucid.open(workspace).view(view)
     selected_version = opened_view.version(version_name) if version_name else None

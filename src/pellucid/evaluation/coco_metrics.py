@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -268,7 +268,9 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
     return tally
 
 
-def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
+def split_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
+    """The verified predictions and the annotations on the covered images of a split, in gallery
+    order."""
     is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
     annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])
     begin, end = evaluation.all_predictions.split_span(split)
@@ -284,6 +286,13 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
         concept_starts,
         evaluation.unannotated_concepts,
     )
+    return CocoInputs(predictions, annotations, concept_starts)
+
+
+def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
+    """The same with ties in the order of pycocotools."""
+    inputs = split_inputs(evaluation, split)
+    predictions, concept_starts = inputs.predictions, inputs.concept_starts
     image_rank = image_id_ranks(evaluation.images)
     if (np.diff(image_rank) < 0).any():  # else gallery order is correct
         score_order = np.arange(len(predictions), dtype=np.int32)
@@ -292,7 +301,7 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
         )
         sort_runs_by_score(score_order, concept_starts, ranked_predictions)
         predictions = predictions.take(score_order)
-    return CocoInputs(predictions, annotations, concept_starts)
+    return replace(inputs, predictions=predictions)
 
 
 def drop_unverified(

@@ -142,13 +142,7 @@ def false_positive_causes(
 def cause_annotation(evaluation: Evaluation, prediction_row: int, cause: Cause) -> int | None:
     """The annotation that makes a box a false positive of this cause: the one it overlaps most of
     those that the cause is about."""
-    first, last = evaluation.row_index.annotation_image_start[
-        [
-            evaluation.predictions.image[prediction_row],
-            evaluation.predictions.image[prediction_row] + 1,
-        ]
-    ]
-    rows = np.asarray(evaluation.row_index.annotation_of_image[first:last], np.int64)
+    rows = ImageRows(evaluation).annotations(int(evaluation.predictions.image[prediction_row]))
     annotations = evaluation.annotations
     rows = rows[annotations.positive[rows] & ~annotations.ignore[rows]]
     is_same = annotations.concept[rows] == evaluation.predictions.concept[prediction_row]
@@ -165,7 +159,7 @@ def cause_prediction(
     """The counted prediction that makes a box a false negative of this cause (taken, badly placed,
     other concept): the one that overlaps it most. A position in the predictions by image."""
     image = int(evaluation.annotations.image[annotation_row])
-    positions = np.arange(*evaluation.row_index.prediction_image_start[[image, image + 1]].tolist())
+    positions = ImageRows(evaluation).prediction_positions(image)
     positions = positions[is_active_prediction(evaluation, positions, thresholds)]
     is_same = (
         evaluation.predictions_by_image.concept[positions]

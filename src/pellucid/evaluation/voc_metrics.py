@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.core.tables import NOT_RUN, Annotations, Float64Array, Int64Array, Predictions
-from pellucid.evaluation.coco_metrics import drop_unverified
+from pellucid.core.tables import Annotations, Float64Array, Int64Array, Predictions
+from pellucid.evaluation.coco_metrics import split_inputs
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 
@@ -33,22 +33,8 @@ def voc_average_precision(
             full area under the curve.
         inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as in the development kit ("+1")
     """
-    is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
-    annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])
-    runs = evaluation.all_predictions
-    begin, end = runs.split_span(split)
-    first_run = split * len(evaluation.concepts)
-    concept_starts = (
-        evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
-    )
-    predictions = evaluation.predictions.take(slice(begin, end))
-    annotations, predictions, _ = drop_unverified(
-        evaluation.images,
-        annotations,
-        predictions,
-        concept_starts,
-        evaluation.unannotated_concepts,
-    )
+    inputs = split_inputs(evaluation, split)
+    annotations, predictions = inputs.annotations, inputs.predictions
     claimed = claim_annotations(
         annotations, predictions, len(evaluation.concepts), iou_threshold, inclusive_pixels
     )

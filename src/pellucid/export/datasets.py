@@ -6,12 +6,8 @@ from pathlib import Path
 
 from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import Split
-from pellucid.export.export_options import (
-    EXPORT_TARGETS,
-    FILTERED_TARGETS,
-    REVIEW_TARGETS,
-    ExportOptions,
-)
+from pellucid.export.export_options import ExportOptions
+from pellucid.export.export_targets import EXPORT_TARGETS, FILTERED_TARGETS, REVIEW_TARGETS
 from pellucid.export.exported_columns import annotation_data, prediction_data
 from pellucid.export.format_writer import write_format
 from pellucid.export.gallery_items import export_gallery

@@ -3,33 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from pellucid.browse.query import Order, ReviewFilter
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Split
 from pellucid.results.results import Results
-
-ExportTarget = Literal[
-    "annotations",
-    "corrections",
-    "tasks",
-    "history",
-    "report",
-    "predictions",
-    "gallery",
-    "thresholds",
-]
-EXPORT_TARGETS: tuple[ExportTarget, ...] = (
-    "annotations",
-    "corrections",
-    "tasks",
-    "history",
-    "report",
-    "predictions",
-    "gallery",
-    "thresholds",
-)
 
 
 @dataclass(frozen=True)
@@ -53,9 +31,3 @@ class ExportOptions:
     corrected: bool = False
     results: Results | None = None
     only: tuple[str, ...] = ()
-
-
-EVALUATED_TARGETS: tuple[ExportTarget, ...] = ("gallery", "thresholds")
-"""Those that depend on thresholds and IoU."""
-FILTERED_TARGETS: tuple[ExportTarget, ...] = ("annotations", "predictions", "gallery")
-REVIEW_TARGETS = ("corrections", "tasks", "history", "report")

@@ -32,6 +32,7 @@ from pellucid.review.events import (
     Label,
     Side,
     Verdict,
+    draft_decision,
     item_key,
 )
 from pellucid.review.identity import normalize_name
@@ -176,20 +177,16 @@ class Reviews:
             edit,
         )
         content, file_stamp = content_and_stamp(results.image_locator.location(image_index))
-        decision = Decision(
-            0,
-            "",
-            "",
-            "",
+        decision = draft_decision(
             resolved.action,
-            item.image,
-            content,
-            file_stamp,
-            resolved.concept,
-            resolved.side,
-            resolved.box,
-            resolved.before,
-            resolved.after,
+            image=item.image,
+            content=content,
+            stamp=file_stamp,
+            concept=resolved.concept,
+            side=resolved.side,
+            box=resolved.box,
+            before=resolved.before,
+            after=resolved.after,
         )
         if len(resolved.duplicates) == 1:
             return replace(decision, nth=resolved.duplicates[0])
@@ -232,22 +229,17 @@ class Reviews:
         if image_index is None:
             raise ItemNotFoundError(image, concept)
         content, file_stamp = content_and_stamp(results.image_locator.location(image_index))
-        decision = Decision(
-            0,
-            "",
-            "",
-            "",
+        decision = draft_decision(
             "add",
-            image,
-            content,
-            file_stamp,
-            concept,
-            "predicted",
-            box,
-            (),
-            (Label(concept, box),),
-            reason,
-            version.name,
+            image=image,
+            content=content,
+            stamp=file_stamp,
+            concept=concept,
+            side="predicted",
+            box=box,
+            after=(Label(concept, box),),
+            reason=reason,
+            version=version.name,
         )
         return self._append([decision], who, batch)
 
@@ -305,10 +297,7 @@ class Reviews:
             decision_ids = log.next_undo(who) if action == "undo" else log.next_redo(who)
             check_round_permission(log, decision_ids, may_reset)
             outcome = self._append_if_current(
-                [
-                    Decision(0, "", "", "", action, reverts=decision_id)
-                    for decision_id in decision_ids
-                ],
+                [draft_decision(action, reverts=decision_id) for decision_id in decision_ids],
                 who,
                 batch,
                 None,
@@ -338,7 +327,7 @@ class Reviews:
             raise HistoryRowNotFoundError(decision_id)
         check_round_permission(self.log, [decision_id], may_reset)
         return self._append(
-            [Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who, batch
+            [draft_decision("revert", reverts=decision_id, reason=reason)], who, batch
         )
 
     def reset(self, who: str, reason: str = "", batch: str | None = None) -> ReviewOutcome:
@@ -347,7 +336,7 @@ class Reviews:
         Args:
             batch: see decide
         """
-        return self._append([Decision(0, "", "", "", "reset", reason=reason)], who, batch)
+        return self._append([draft_decision("reset", reason=reason)], who, batch)
 
     def history(
         self, image: str | None = None, who: str | None = None, day: str | None = None

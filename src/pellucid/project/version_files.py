@@ -200,7 +200,7 @@ def annotation_outlines(
     none, or if a mask is drawn in its place."""
     if results.evaluation.geometry != "box":
         return [[] for _ in annotation_rows]
-    frozen = results.frozen_rows
+    frozen = results.state.frozen_rows
     rows = annotation_rows if frozen is None else frozen[annotation_rows].tolist()
     sorted_rows = sorted(row for row in rows if row >= 0)
     path = folder / results.manifest.annotations

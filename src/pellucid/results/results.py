@@ -6,7 +6,7 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +87,26 @@ class VersionLinks(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class ResultsState:
+    """The state of a version that results are of.
+
+    Attributes:
+        corrected: whether against the corrected annotations
+        not_applied: with corrections, decisions whose image or annotation no longer exists
+        frozen_rows: with corrections, each annotation's row in the frozen table, -1 for a new one
+        selected_images: where only some images are looked at: which, bool (images,)
+    """
+
+    corrected: bool = False
+    not_applied: int = 0
+    frozen_rows: Int64Array | None = None
+    selected_images: BoolArray | None = None
+
+
+AS_TRAINED = ResultsState()
+
+
 class Results:
     """A version in one state: as trained or with corrections, at the chosen thresholds.
 
@@ -105,7 +125,7 @@ class Results:
         evaluation: Evaluation,
         folders: list[str] | None = None,
         originals: OriginalAnnotations | None = None,
-        corrected: bool = False,
+        state: ResultsState = AS_TRAINED,
         folder: Path | None = None,
         embeddings: Embeddings | None = None,
         text_search: TextSearch | None = None,
@@ -115,17 +135,11 @@ class Results:
         self.evaluation = evaluation
         self.folders = manifest.folders if folders is None else folders
         self.originals = originals
-        self.corrected = corrected
+        self.state = state
         self.embeddings = embeddings
         self.text_search = text_search
         self.common_threshold: float | None = None
         """The threshold of all concepts, where one was chosen for all."""
-        self.not_applied = 0
-        """With corrections: decisions whose image or annotation no longer exists."""
-        self.selected_images: BoolArray | None = None
-        """Where only some images are looked at: which, bool (images,)."""
-        self.frozen_rows: Int64Array | None = None
-        """With corrections: each annotation's row in the frozen table, -1 for a new annotation."""
         self._folder = folder
         self._user_thresholds: Float64Array | None = None
         self._cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -134,6 +148,16 @@ class Results:
         self._corrected_head = -1
 
     # States
+
+    @property
+    def corrected(self) -> bool:
+        """Whether these are the results against the corrected annotations."""
+        return self.state.corrected
+
+    @property
+    def selected_images(self) -> BoolArray | None:
+        """Where only some images are looked at: which, bool (images,)."""
+        return self.state.selected_images
 
     @property
     def thresholds(self) -> Float64Array:
@@ -238,10 +262,8 @@ class Results:
     def on_selected_images(self, is_selected: BoolArray) -> Results:
         """The same on the selected images, bool (images,), at unchanged thresholds."""
         is_selected = is_selected & self._looked_at
-        results = self._derive(restrict_to_images(self.evaluation, is_selected), self.corrected)
-        results.selected_images = is_selected
-        results.not_applied = self.not_applied
-        results.frozen_rows = self.frozen_rows
+        evaluation = restrict_to_images(self.evaluation, is_selected)
+        results = self._derive(evaluation, replace(self.state, selected_images=is_selected))
         return results.with_thresholds(self.thresholds)
 
     def overall(self, split: Split = "validation") -> OverallMetrics:
@@ -282,12 +304,7 @@ class Results:
             return self
 
         def rematched() -> Results:
-            results = self._derive(rematch(self.evaluation, iou), self.corrected)
-            results._folder = self._folder
-            results.selected_images = self.selected_images
-            results.frozen_rows = self.frozen_rows
-            results.not_applied = self.not_applied
-            return results
+            return self._derive(rematch(self.evaluation, iou), self.state, self._folder)
 
         results: Results = self._get_or_compute(("iou", iou), rematched)
         if self._user_thresholds is not None:
@@ -318,20 +335,20 @@ class Results:
         evaluation, frozen_rows, inapplicable = correct_evaluation(
             self.evaluation, self.originals, located
         )
-        results = self._derive(evaluation, corrected=True)
-        results.frozen_rows = frozen_rows
         located_ids = {decision.id for _, decision in located}
         lost = sum(d.is_edit and d.id not in located_ids for d in decisions)
-        results.not_applied = len(inapplicable) + lost
-        return results
+        return self._derive(evaluation, ResultsState(True, len(inapplicable) + lost, frozen_rows))
 
-    def _derive(self, evaluation: Evaluation, corrected: bool) -> Results:
+    def _derive(
+        self, evaluation: Evaluation, state: ResultsState, folder: Path | None = None
+    ) -> Results:
         return Results(
             self.links,
             self.manifest,
             evaluation,
             self.folders,
-            corrected=corrected,
+            state=state,
+            folder=folder,
             embeddings=self.embeddings,
             text_search=self.text_search,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pellucid.core.tables import Kind
 
@@ -84,6 +84,15 @@ class Decision:
     @property
     def is_edit(self) -> bool:
         return self.action in EDIT_ACTIONS
+
+
+def draft_decision(action: Action, **facts: Any) -> Decision:
+    """A decision that is not stored yet: id, time, reviewer and batch are set when it is.
+
+    Args:
+        facts: other fields of the decision
+    """
+    return Decision(0, "", "", "", action, **facts)
 
 
 ItemKey = tuple[object, ...]

@@ -153,7 +153,7 @@ def effect_document(
     ]
     return EffectDocument(
         len(located_decisions),
-        corrected_results.not_applied,
+        corrected_results.state.not_applied,
         int(original_errors.sum()),
         int(corrected_errors.sum()),
         concept_effects,
