@@ -334,12 +334,12 @@ def test_predictions_with_y_first_are_read_by_agreement(tmp_path):
     assert matched(tmp_path, coco(tmp_path), source) == 40
 
 
-@pytest.mark.parametrize("has_pictures", [False, True])
-def test_corners_in_columns_called_sizes(tmp_path, has_pictures):
+@pytest.mark.parametrize("has_image_files", [False, True])
+def test_corners_in_columns_called_sizes(tmp_path, has_image_files):
     """Without pictures the import asks; with them, the corners are the boxes that lie inside."""
     rows = [(f"{image}.jpg", CONCEPTS[concept], *corners(box)) for image, concept, box in BOXES]
     source = table(tmp_path / "a.csv", "image,label,x,y,w,h", rows)
-    if not has_pictures:
+    if not has_image_files:
         with pytest.raises(PellucidError, match="--boxes xywh-pixels or --boxes xyxy-pixels"):
             add(tmp_path, source)
         return

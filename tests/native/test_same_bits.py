@@ -20,7 +20,7 @@ from pellucid.evaluation.evaluation import build_evaluation
 from references.cases import cases
 from references.columns import evaluated
 
-FIELDS = ("state", "partner", "iou", "answer", "own")
+FIELDS = ("state", "partner", "iou", "matched_by", "same_concept_prediction")
 
 
 def built():

@@ -14,7 +14,7 @@ class NoSuchItemError(PellucidError):
         )
 
 
-class PictureMissingError(PellucidError):
+class ImageFileMissingError(PellucidError):
     http_status = 404
 
     def __init__(self, image: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from pellucid.agents.errors import NoSuchItemError, PictureMissingError, TooManyItemsError
+from pellucid.agents.errors import ImageFileMissingError, NoSuchItemError, TooManyItemsError
 from pellucid.browse.image_ranking import ImageOrder
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab
@@ -144,7 +144,7 @@ class WorkspaceTools:
         image = results.image_locator.find_path(item.image)
         location = None if image is None else results.image_locator.location(image)
         if image is None or location is None:
-            raise PictureMissingError(item.image)
+            raise ImageFileMissingError(item.image)
         images = results.evaluation.images
         region = (
             None

@@ -83,7 +83,7 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """Identifies the finding when the version is looked at again."""
+        """Identifies the finding when the version is opened again."""
         query = self.query
         sentence = re.sub(r"(?<![\w'])\d[\d,.]*(?![\w'])", "", self.sentence)
         details = (sentence,) if query is None else condition_keys(query)

@@ -1,4 +1,4 @@
-"""Which list of items is looked at."""
+"""The query that selects a list of items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options for the thresholds, IoU and images at which a version is looked at."""
+"""Options for the thresholds, IoU and images at which a version is evaluated."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Metrics(Displayed):
 
     Attributes:
         images: number of images in the split
-        covered: number of those the model was run on, and that are looked at
+        covered: number of those the model was run on and that are selected
     """
 
     split: Split

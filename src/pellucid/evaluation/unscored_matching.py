@@ -17,7 +17,7 @@ def match_unscored(
     pairs whose similarity is >= iou_threshold; equal: in input order. A prediction without a
     partner may then match an ignored region.
 
-    No order of the predictions is better than another, so nobody takes an annotation first; A
+    No order of the predictions is better than another, so that none is assigned first; A
     against B is the same as B against A.
     """
     state = np.full(len(predictions), WRONG, np.int8)

@@ -168,7 +168,7 @@ def matches_source(
     if reader is table.PREDICTION_FORMAT:
         return table.matches_predictions(probe, options)
     if reader is image_folder.FORMAT:
-        return image_folder.has_pictures(probe)
+        return image_folder.has_image_files(probe)
     if reader is coco_results.PREDICTION_FORMAT and options.kind in ("classification", "tagging"):
         is_empty = probe.head.strip("[] \n") == ""
         return reader.matches(probe) and (is_empty or coco_results.has_objects(probe))

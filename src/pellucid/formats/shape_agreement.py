@@ -11,7 +11,7 @@ from pellucid.formats.dataset import Note
 MIN_SHAPES = 10
 """Shapes needed to say anything."""
 MAX_SHAPES = 1_000
-"""Shapes that are looked at."""
+"""Shapes that are compared."""
 MIN_IOU, MIN_SHARE = 0.5, 0.5
 """IoU of a box and the extent of its shape, and the share of shapes that must reach it."""
 

@@ -392,11 +392,11 @@ def is_same_file(first_location: str, second_location: str) -> bool:
     )
 
 
-PICTURE_NOTES = ("no_pictures", "picture_absent")
+IMAGE_FILE_NOTES = ("no_pictures", "picture_absent")
 """Kinds of notes that no longer hold once the pictures are found."""
 
 
-def require_pictures(images: Images, folder: str) -> None:
+def require_image_files(images: Images, folder: str) -> None:
     """Raise ImageFolderError if the folder given by the user does not exist or has none of the
     pictures."""
     if not len(images) or is_remote(folder):
@@ -427,13 +427,13 @@ def images_without_prefix(folder: str, images: Images) -> str:
     return ""
 
 
-def without_picture_notes(sources: list[SourceRecord], images: Images) -> list[SourceRecord]:
+def without_image_file_notes(sources: list[SourceRecord], images: Images) -> list[SourceRecord]:
     """The sources without notes on missing pictures, if all images have a folder by now."""
     if not len(images) or (images.root < 0).any():
         return sources
     return [
         msgspec.structs.replace(
-            source, notes=[note for note in source.notes if note.kind not in PICTURE_NOTES]
+            source, notes=[note for note in source.notes if note.kind not in IMAGE_FILE_NOTES]
         )
         for source in sources
     ]

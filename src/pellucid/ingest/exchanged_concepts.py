@@ -14,7 +14,7 @@ from pellucid.ingest.references import Interpretation
 BOXES_PER_CONCEPT = 40
 """Most confident boxes of each concept that are compared."""
 MAX_SORTED = 200_000
-"""Boxes that are looked at."""
+"""Boxes that are compared."""
 MIN_OVERLAPPING, MIN_TOGETHER = 5, 16
 """Boxes of a concept that must overlap an annotation, to say anything about it, and of all that
 are exchanged."""

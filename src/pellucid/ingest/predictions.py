@@ -400,7 +400,7 @@ def release_images(
 def file_splits(
     version: FrozenVersion, named_images: Int64Array, split_index: int | None
 ) -> list[int]:
-    """The splits that a file speaks of."""
+    """The splits that a file covers."""
     if split_index is not None:
         return [split_index]
     splits: list[int] = np.unique(version.images.split[named_images]).tolist()

@@ -18,7 +18,7 @@ from pellucid.ingest.annotations import (
     convert_to_tags,
     find_image_folder,
     missing_image_notes,
-    require_pictures,
+    require_image_files,
 )
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import ADDED_SAMPLE_SIZE, sample_files, size_notes
@@ -93,7 +93,7 @@ def prepare_annotations(
     )
     images, name_notes = use_names_on_disk(images, root)
     if options.image_folder is not None:
-        require_pictures(images, options.image_folder)
+        require_image_files(images, options.image_folder)
     is_guessed = options.image_folder is None and parsed.image_folder is None
     notes = [*parsed.notes, *name_notes, *missing_image_notes(images, root, is_guessed)]
     parsed, box_notes, box_inferences = settle_boxes(parsed, images, known_folders, options.boxes)

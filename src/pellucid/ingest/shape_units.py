@@ -14,7 +14,7 @@ from pellucid.ingest.box_scaling import LARGEST_FRACTION
 MIN_SHAPES = 5
 """Fewest shapes to tell from."""
 FIRST_ROWS = 100
-"""Outlines that are looked at before all others."""
+"""Outlines that are examined first."""
 
 
 def settle_shape_unit(source: ParsedPredictions) -> ParsedPredictions:

@@ -31,7 +31,7 @@ from pellucid.ingest.annotations import (
     merge_annotations,
     merge_concepts,
     reject_moved_images,
-    without_picture_notes,
+    without_image_file_notes,
 )
 from pellucid.ingest.checks import duplicate_image_notes
 from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, create_selection
@@ -203,7 +203,7 @@ class View:
                 *duplicate_image_notes(merged.images, prepared.folders, include_near=False),
             ]
             if prepared.image_folder is not None:
-                manifest.sources = without_picture_notes(manifest.sources, merged.images)
+                manifest.sources = without_image_file_notes(manifest.sources, merged.images)
             manifest.concepts_listed = manifest.concepts_listed or prepared.parsed.concepts_listed
             manifest.sources.append(
                 build_source_record(

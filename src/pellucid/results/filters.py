@@ -90,7 +90,8 @@ class FilterContext:
     """What filters read besides the list itself."""
 
     appearance: Callable[[int], Appearance]
-    """The looks of the items of a split; reads the images that were not read before."""
+    """Image statistics and features of the items of a split; reads the images that were not read
+        before."""
     other_version: Callable[[str], ComparedVersion]
     """Another version of the view, by name."""
     text_vector: Callable[[str], Float32Array] | None = None

@@ -36,7 +36,7 @@ MIN_GAIN = 3
 LARGEST_SLICE = 0.75
 """Share of the items above which a slice is no finding: the few others are the exception."""
 MAX_SLICES = 24
-"""Slices that are looked at, of those with most errors in excess."""
+"""Slices that are examined, those with most errors in excess."""
 MIN_FLOOR_PREDICTIONS = 100
 ROUND_NUMBER_TOLERANCE = 0.05
 """How far the lowest score may lie above a whole percent that it was cut off at, in percent."""

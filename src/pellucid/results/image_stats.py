@@ -26,7 +26,7 @@ from pellucid.images.statistics import IMAGE_STATISTICS, load_measurements
 from pellucid.review.image_locator import ImageLocator
 
 FloatArray = NDArray[np.floating[Any]]
-DEFAULT_PICTURE_LIMIT = 4_000
+DEFAULT_IMAGE_LIMIT = 4_000
 """Default number of images of a split that are read, sampled at random."""
 
 
@@ -90,17 +90,15 @@ def find_positions(sorted_rows: Int64Array, query_rows: Int64Array) -> Int64Arra
     return np.where(sorted_rows[positions] == query_rows, positions, -1)
 
 
-def sample_items(
-    evaluation: Evaluation, split: int, picture_limit: int, seed: int = 0
-) -> ItemSample:
-    """Sample at most `picture_limit` images of the split, and their boxes."""
+def sample_items(evaluation: Evaluation, split: int, image_limit: int, seed: int = 0) -> ItemSample:
+    """Sample at most `image_limit` images of the split, and their boxes."""
     images = np.flatnonzero(
         (evaluation.images.split == split)
         & (evaluation.coverage != NOT_RUN)
         & (evaluation.images.root >= 0)
     )
-    if len(images) > picture_limit:
-        images = np.sort(np.random.default_rng(seed).choice(images, picture_limit, replace=False))
+    if len(images) > image_limit:
+        images = np.sort(np.random.default_rng(seed).choice(images, image_limit, replace=False))
     is_sampled = np.zeros(len(evaluation.images), bool)
     is_sampled[images] = True
     if evaluation.kind != "detection":
@@ -266,15 +264,15 @@ class ImageStatsCache:
     def read(
         self,
         split: int,
-        picture_limit: int = DEFAULT_PICTURE_LIMIT,
+        image_limit: int = DEFAULT_IMAGE_LIMIT,
         progress: ProgressCallback | None = None,
     ) -> ImageStats:
-        key = split, picture_limit
+        key = split, image_limit
         with self._lock:
             read_lock = self._read_locks.setdefault(key, threading.Lock())
         with read_lock:
             if key not in self._stats:
-                items = sample_items(self._evaluation, split, picture_limit)
+                items = sample_items(self._evaluation, split, image_limit)
                 self._progress[key] = 0, len(items.images)
 
                 def report_progress(done_count: int, total: int) -> None:
@@ -283,7 +281,7 @@ class ImageStatsCache:
                         progress(done_count, total)
 
                 cache_file = (
-                    self._folder / f"looks-{SPLITS[split]}-{picture_limit}.npz"
+                    self._folder / f"looks-{SPLITS[split]}-{image_limit}.npz"
                     if self._folder is not None
                     else None
                 )
@@ -293,12 +291,10 @@ class ImageStatsCache:
                 self._progress[key] = len(items.images), len(items.images)
             return self._stats[key]
 
-    def get_or_start(
-        self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT
-    ) -> ImageStats | None:
+    def get_or_start(self, split: int, image_limit: int = DEFAULT_IMAGE_LIMIT) -> ImageStats | None:
         """Return the statistics if available; otherwise start reading in the background and return
         None."""
-        key = split, picture_limit
+        key = split, image_limit
         if key in self._stats:
             return self._stats[key]
         with self._lock:
@@ -309,15 +305,13 @@ class ImageStatsCache:
                 ).start()
         return None
 
-    def _load_in_background(self, split: int, picture_limit: int) -> None:
+    def _load_in_background(self, split: int, image_limit: int) -> None:
         try:
-            self.read(split, picture_limit)
+            self.read(split, image_limit)
         except BaseException:
-            self._progress.pop(
-                (split, picture_limit), None
-            )  # so that the next request starts again
+            self._progress.pop((split, image_limit), None)  # so that the next request starts again
             raise
 
-    def progress(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> tuple[int, int]:
+    def progress(self, split: int, image_limit: int = DEFAULT_IMAGE_LIMIT) -> tuple[int, int]:
         """Number of images read, and total number."""
-        return self._progress.get((split, picture_limit), (0, 0))
+        return self._progress.get((split, image_limit), (0, 0))

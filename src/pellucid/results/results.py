@@ -55,7 +55,7 @@ from pellucid.results.filters import FilterContext, apply_filters, other_version
 from pellucid.results.findings import Findings, collect_findings, find_leaks
 from pellucid.results.gallery import Gallery
 from pellucid.results.image_filters import match_images, values_by_image
-from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
+from pellucid.results.image_stats import DEFAULT_IMAGE_LIMIT, ImageStatsCache, ProgressCallback
 from pellucid.results.similarity import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.results.slices import ErrorSlice, find_slices
 from pellucid.results.text_search import TextSearch
@@ -485,7 +485,7 @@ class Results:
     def slices(
         self,
         split: Split = "validation",
-        pictures: int = DEFAULT_PICTURE_LIMIT,
+        pictures: int = DEFAULT_IMAGE_LIMIT,
         progress: ProgressCallback | None = None,
     ) -> list[ErrorSlice]:
         """Slices with a significantly higher (or lower) error rate, most errors explained first.
@@ -497,17 +497,17 @@ class Results:
         index = self.split_index(split)
         if pictures == 0:
             return self.error_slices(index, None)
-        if pictures != DEFAULT_PICTURE_LIMIT or progress is not None:
+        if pictures != DEFAULT_IMAGE_LIMIT or progress is not None:
             stats = self.image_stats_cache.read(index, pictures, progress)
             appearance = Appearance(self.evaluation, stats, self.embeddings)
             return self.error_slices(index, appearance, pictures)
         return self.error_slices(index, self.appearance(index))
 
     def error_slices(
-        self, split: int, appearance: Appearance | None, picture_limit: int = 0
+        self, split: int, appearance: Appearance | None, image_limit: int = 0
     ) -> list[ErrorSlice]:
-        """appearance: see find_slices. picture_limit: part of the cache key if not the default."""
-        key = "slices", split, appearance is None, picture_limit
+        """appearance: see find_slices. image_limit: part of the cache key if not the default."""
+        key = "slices", split, appearance is None, image_limit
         with self._lock:
             cached = self._cache.get(key)
         if cached is None:  # outside the lock: it may take long
@@ -525,7 +525,7 @@ class Results:
         self,
         split: Split = "validation",
         baseline: str | None = None,
-        pictures: int = DEFAULT_PICTURE_LIMIT,
+        pictures: int = DEFAULT_IMAGE_LIMIT,
     ) -> Findings:
         """What is wrong with the version, ranked by what acting on it would gain.
 
@@ -773,7 +773,8 @@ class Results:
         return ImageStatsCache(self.evaluation, self.image_locator, self._folder)
 
     def appearance(self, split: int) -> Appearance:
-        """The looks of the items of a split; reads images that are not cached."""
+        """Image statistics and features of the items of a split; reads images that are not
+        cached."""
         # Outside the lock: it may take minutes, and must not block other requests.
         stats = self.image_stats_cache.read(split)
         appearance: Appearance = self._get_or_compute(

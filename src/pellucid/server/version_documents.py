@@ -11,7 +11,7 @@ from pellucid.evaluation.thresholds import ThresholdSource
 from pellucid.project import Version
 from pellucid.results.results import Results
 from pellucid.review.events import DecisionLog
-from pellucid.server.absent_pictures import find_absent_pictures
+from pellucid.server.missing_image_files import find_missing_image_files
 from pellucid.server.schemas.gallery_schema import (
     ConceptDocument,
     FiguresDocument,
@@ -65,7 +65,7 @@ def version_document(version: Version, results: Results) -> VersionDocument:
         list(evaluation.unannotated_concepts),
         splits,
         notes,
-        find_absent_pictures(evaluation.images, results.folders),
+        find_missing_image_files(evaluation.images, results.folders),
     )
 
 

@@ -910,7 +910,7 @@ export interface components {
     schemas: {
         /**
          * AbsentPictures
-         * @description Pictures that are not where they were.
+         * @description Image files that are not where they were.
          *
          *     Attributes:
          *         checked: how many were looked for
@@ -1479,7 +1479,7 @@ export interface components {
          * @description A finding with the filters that select its items.
          *
          *     Attributes:
-         *         key: identifies the finding when the version is looked at again
+         *         key: identifies the finding when the version is opened again
          *         concept: its name, null for several
          *         items: the list of its items, null if they are not in a gallery
          *         known: by whom it was dismissed as known, null if it was not

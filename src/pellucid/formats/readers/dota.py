@@ -14,7 +14,7 @@ from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.split_lists import list_label_files
 
 NAME = "dota"
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 HEADER_PREFIXES = ("imagesource:", "gsd:")
 
 
@@ -47,7 +47,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             "images" if folder_name in ("labelTxt", "labels") else folder_name
             for folder_name in folder_names
         )
-        picture = find_picture(root, f"{image_prefix}/{file.stem}".lstrip("/"))
+        picture = find_image_file(root, f"{image_prefix}/{file.stem}".lstrip("/"))
         image = builder.add_image(picture, split=split, image_id=file.stem)
         for line_number, line in load_lines(file):
             if line.startswith(HEADER_PREFIXES):
@@ -96,11 +96,11 @@ def concept_and_difficulty(words: Sequence[str]) -> tuple[str, str]:
     return " ".join(words), ""
 
 
-def find_picture(root: Path, stem: str) -> str:
+def find_image_file(root: Path, stem: str) -> str:
     """The image of a label file in the image folder, whatever its ending; .jpg if none is
     there."""
     return next(
-        (f"{stem}{ending}" for ending in PICTURE_ENDINGS if (root / f"{stem}{ending}").is_file()),
+        (f"{stem}{ending}" for ending in IMAGE_ENDINGS if (root / f"{stem}{ending}").is_file()),
         f"{stem}.jpg",
     )
 

@@ -34,10 +34,10 @@ def matches(probe: Probe) -> bool:
     """Whether the source is a folder with subfolders of images and no annotation files."""
     if not probe.is_dir or any(is_annotation_file(file_path) for file_path in probe.file_names):
         return False
-    return has_pictures(probe)
+    return has_image_files(probe)
 
 
-def has_pictures(probe: Probe) -> bool:
+def has_image_files(probe: Probe) -> bool:
     """Whether a folder has subfolders of images, whatever else it has."""
     return probe.is_dir and any("/" in image_path for image_path in image_paths_of(probe))
 

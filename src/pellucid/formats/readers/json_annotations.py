@@ -46,7 +46,7 @@ from pellucid.formats.tabular.reader import TableReader, open_memory_table
 
 NAME = "json"
 SAMPLED_ROWS = 200
-"""Rows that are looked at to recognise the file."""
+"""Rows that are examined to recognise the file."""
 
 
 def matches(probe: Probe) -> bool:

@@ -69,8 +69,8 @@ class VocObject:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     picture_folder = probe.path / "JPEGImages"
-    has_pictures = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
-    image_folder = str(picture_folder) if has_pictures else options.image_folder
+    has_image_files = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
+    image_folder = str(picture_folder) if has_image_files else options.image_folder
     builder = DatasetBuilder(str(probe.path), NAME, image_folder)
     objects_by_file, is_zero_based = parse_files(probe, builder)
     voc_objects = [voc_object for objects in objects_by_file.values() for voc_object in objects]
@@ -84,7 +84,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     source = builder.build(
         options.kind,
         parse_label_map(probe.path) if probe.is_dir else [],
-        image_folder=str(picture_folder) if has_pictures else None,
+        image_folder=str(picture_folder) if has_image_files else None,
     )
     source.inferences.append(
         Inference(

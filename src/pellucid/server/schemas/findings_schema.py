@@ -35,7 +35,7 @@ class FindingDocument:
     """A finding with the filters that select its items.
 
     Attributes:
-        key: identifies the finding when the version is looked at again
+        key: identifies the finding when the version is opened again
         concept: its name, null for several
         items: the list of its items, null if they are not in a gallery
         known: by whom it was dismissed as known, null if it was not

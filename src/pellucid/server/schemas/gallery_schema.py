@@ -78,7 +78,7 @@ class NoteDocument:
 
 @dataclass(frozen=True)
 class AbsentPictures:
-    """Pictures that are not where they were.
+    """Image files that are not where they were.
 
     Attributes:
         checked: how many were looked for

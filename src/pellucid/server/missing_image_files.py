@@ -1,4 +1,4 @@
-"""Pictures that are not where they were when a version was frozen."""
+"""Image files that are not where they were when a version was frozen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pellucid.images.locations import join_location, location_exists
 from pellucid.server.schemas.gallery_schema import AbsentPictures
 
 MAX_CHECKED = 500
-"""Pictures that are looked for, spread over all of them."""
+"""Images whose files are looked for, spread over all of them."""
 
 
-def find_absent_pictures(images: Images, folders: list[str]) -> AbsentPictures | None:
+def find_missing_image_files(images: Images, folders: list[str]) -> AbsentPictures | None:
     """How many of some pictures are absent, and the folder of the first; None if none is. Images
     without a folder and remote ones are not looked for."""
     located = np.flatnonzero(images.root >= 0)
