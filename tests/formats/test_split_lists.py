@@ -96,6 +96,15 @@ def test_lists_give_the_splits(
     assert splits(source, tmp_path) == EXPECTED
 
 
+def test_lines_that_are_no_names_are_passed_over(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    write_voc(source)
+    lines = [*TRAINING, "/", "..", ".", "#"]
+    toys.write(source / "ImageSets/Main/train.txt", "\n".join(lines) + "\n")
+    toys.write(source / "ImageSets/Main/val.txt", "\n".join(VALIDATION) + "\n")
+    assert splits(source, tmp_path) == EXPECTED
+
+
 def test_images_in_no_list_are_said(tmp_path: Path) -> None:
     source = tmp_path / "set"
     write_voc(source)

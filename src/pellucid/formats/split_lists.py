@@ -34,13 +34,13 @@ def with_listed_splits(annotations: ParsedAnnotations, probe: Probe) -> ParsedAn
     Raises:
         InvalidRecordError: an image is in the lists of two splits.
     """
-    images = annotations.images
-    if len(np.unique(images.split)) > 1:
+    images, lists = annotations.images, list(find_split_lists(probe))
+    if not lists or len(np.unique(images.split)) > 1:
         return annotations
     row_by_name = unique_names(images)
     split = np.full_like(images.split, -1)
     read, unread = [], []
-    for file_name, list_split in find_split_lists(probe):
+    for file_name, list_split in lists:
         lines = [line for _, line in load_lines(probe.path / file_name) if line]
         rows = [row for line in lines if (row := find_image(line, row_by_name)) is not None]
         if len(rows) < max(1, MIN_LISTED_SHARE * len(lines)):
@@ -130,7 +130,7 @@ def find_image(line: str, row_by_name: Mapping[str, int]) -> int | None:
     """The image that a line names by its path, in whatever folder and with whatever ending, alone
     or before other columns; None if there is none."""
     for text in (line, line.split(maxsplit=1)[0]):
-        path = PurePosixPath(text.replace("\\", "/"))
+        path = PurePosixPath(text.replace("\\", "/").lstrip("/"))
         for start in range(len(path.parts)):
             tail = "/".join(path.parts[start:])
             for name in (tail, str(Path(tail).with_suffix(""))):
