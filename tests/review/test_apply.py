@@ -13,9 +13,9 @@ from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import EXHAUSTIVE, KINDS, empty_annotation_table
 from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.match_result import IGNORED
-from pellucid.review.apply import apply_decisions
+from pellucid.review.apply import EditableLabel, apply_decision, apply_decisions
 from pellucid.review.errors import InvalidDecisionError
-from pellucid.review.events import LABEL_VALUES, Decision, DecisionLog
+from pellucid.review.events import LABEL_VALUES, Decision, DecisionLog, Label, draft_decision
 from pellucid.review.resolve import Edit, TargetItem, resolve
 from references.cases import BOX, cases
 from references.columns import evaluated
@@ -105,20 +105,14 @@ def test_verdict_corrects_only_its_item(kind):
             found = resolve(evaluation, ImageRows(evaluation), asked, verdict, change)
         except InvalidDecisionError:
             return
-        decision = Decision(
-            1,
-            "",
-            "Ann",
-            "b",
+        decision = draft_decision(
             found.action,
-            "x",
-            "",
-            "",
-            found.concept,
-            found.side,
-            found.box,
-            found.before,
-            found.after,
+            image="x",
+            concept=found.concept,
+            side=found.side,
+            box=found.box,
+            before=found.before,
+            after=found.after,
         )
         mended, result = applied(evaluation, [(asked.image, decision)])
         before, after = (
@@ -216,19 +210,44 @@ def test_ignored_items_of_tagging_become_known(data):
         "predicted",
     )
     found = resolve(evaluation, ImageRows(evaluation), asked, "wrong", Edit(value="negative"))
-    decision = Decision(
-        1,
-        "",
-        "Ann",
-        "b",
+    decision = draft_decision(
         found.action,
-        "x",
-        "",
-        "",
-        found.concept,
-        found.side,
-        None,
-        found.before,
-        found.after,
+        image="x",
+        concept=found.concept,
+        side=found.side,
+        before=found.before,
+        after=found.after,
     )
     assert stated(applied(evaluation, [(asked.image, decision)])[0], asked) == "negative"
+
+
+NEAR, FAR = (0.0, 0.0, 4.0, 4.0), (50.0, 50.0, 4.0, 4.0)
+EDITS = {
+    "replaced": (["a"], ["a"], ["b"], True, ["b"]),
+    "already replaced": (["b"], ["a"], ["b"], True, ["b"]),
+    "gone, and nothing in its place": ([], ["a"], ["b"], False, []),
+    "partly in its place": (["b"], ["a"], ["b", "c"], False, ["b"]),
+    "removed": (["a", "b"], ["a"], [], True, ["b"]),
+    "already removed": (["b"], ["a"], [], True, ["b"]),
+    "added": ([], [], ["a"], True, ["a"]),
+    "already added": (["a"], [], ["a"], True, ["a"]),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_applies_once_and_to_what_is_there(name):
+    """False: neither the annotation to edit nor its replacement exists."""
+    present, before, after, applies, expected = EDITS[name]
+    indexes = {"a": 0, "b": 1, "c": 2}
+    labels = [EditableLabel(indexes[concept], NEAR, "positive", -1) for concept in present]
+    elsewhere = [EditableLabel(indexes["a"], FAR, "positive", 9)]
+    labels += elsewhere
+    decision = draft_decision(
+        "remove" if before and not after else "change" if before else "add",
+        before=tuple(Label(concept, NEAR) for concept in before),
+        after=tuple(Label(concept, NEAR) for concept in after),
+    )
+    assert apply_decision("detection", indexes, labels, decision, False) == applies
+    names = {index: concept for concept, index in indexes.items()}
+    assert [names[one.concept] for one in labels if one.box == NEAR] == expected
+    assert [one for one in labels if one.box == FAR] == elsewhere
