@@ -85,54 +85,47 @@ def find_confused_concepts(
         np.full(len(extra_rows), none_index, np.int32),
         np.full(len(missing_rows), none_index, np.int32),
     )
-    for extra_positions, missing_positions in match_across_concepts(
-        evaluation, extra_rows, missing_rows
-    ):
-        predicted_concepts[extra_positions] = evaluation.predictions.concept[
-            missing_rows[missing_positions]
-        ]
-        annotated_concepts[missing_positions] = evaluation.annotations.concept[
-            extra_rows[extra_positions]
-        ]
+    extra_positions, missing_positions = match_across_concepts(evaluation, extra_rows, missing_rows)
+    predicted_concepts[extra_positions] = evaluation.predictions.concept[
+        missing_rows[missing_positions]
+    ]
+    annotated_concepts[missing_positions] = evaluation.annotations.concept[
+        extra_rows[extra_positions]
+    ]
     return predicted_concepts, annotated_concepts
 
 
 def match_across_concepts(
     evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array
-) -> list[tuple[Int64Array, Int64Array]]:
+) -> tuple[Int64Array, Int64Array]:
     """Positions in extra and missing of paired items: same image and, for boxes, IoU >=
-    threshold."""
+    threshold, each box in one pair."""
+    nothing = np.zeros(0, np.int64)
     if evaluation.kind == "tagging":
-        return []
-    matches = []
-    image_count = len(evaluation.images)
+        return nothing, nothing
     missing_images = np.asarray(evaluation.predictions.image[missing_rows], np.int64)
     image_order = np.argsort(missing_images, kind="stable")
-    image_starts = np.searchsorted(missing_images[image_order], np.arange(image_count + 1))
+    image_starts = np.searchsorted(
+        missing_images[image_order], np.arange(len(evaluation.images) + 1)
+    )
+    extra_parts, missing_parts, iou_parts = [nothing], [nothing], [np.zeros(0)]
     for extra_positions, pair_items, missing_positions in image_pairs(
         evaluation.annotations.image[extra_rows], image_starts, image_order
     ):
-        if evaluation.kind == "classification":
-            matches.append((extra_positions[pair_items], missing_positions))
-            continue
-        ious = pair_ious(
-            evaluation, missing_rows[missing_positions], extra_rows[extra_positions[pair_items]]
-        )
-        is_close = ious >= evaluation.iou_threshold
-        is_selected = select_unique_pairs(
-            ious[is_close],
-            extra_positions[pair_items[is_close]],
-            missing_positions[is_close],
-            evaluation,
-            missing_rows,
-        )
-        matches.append(
-            (
-                extra_positions[pair_items[is_close]][is_selected],
-                missing_positions[is_close][is_selected],
-            )
-        )
-    return matches
+        extra_of_pair = extra_positions[pair_items]
+        if evaluation.kind == "detection":
+            ious = pair_ious(evaluation, missing_rows[missing_positions], extra_rows[extra_of_pair])
+            is_close = ious >= evaluation.iou_threshold
+            iou_parts.append(ious[is_close])
+            extra_of_pair, missing_positions = extra_of_pair[is_close], missing_positions[is_close]
+        extra_parts.append(extra_of_pair)
+        missing_parts.append(missing_positions)
+    extra, missing = np.concatenate(extra_parts), np.concatenate(missing_parts)
+    if evaluation.kind == "classification":
+        return extra, missing
+    ious = np.concatenate(iou_parts)
+    is_selected = select_unique_pairs(ious, extra, missing, evaluation, missing_rows)
+    return extra[is_selected], missing[is_selected]
 
 
 def select_unique_pairs(
