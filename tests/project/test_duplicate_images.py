@@ -15,7 +15,7 @@ import toys
 from pellucid.core.errors import InvalidChoiceError
 from pellucid.images import duplicates
 from pellucid.images.duplicates import MAX_HASH_DISTANCE, find_close_hashes, find_duplicate_pairs
-from pellucid.project import duplicate_images
+from pellucid.project import duplicate_search
 from pellucid.project.errors import UnknownImagesError
 
 
@@ -154,7 +154,7 @@ def test_a_search_that_fails_says_so_once(monkeypatch, view):
         starts.append(arguments)
         raise OSError("disk gone")
 
-    monkeypatch.setattr(duplicate_images, "find_pairs", fail)
+    monkeypatch.setattr(duplicate_search, "find_pairs", fail)
     search = view.start("m").duplicate_search
     with pytest.raises(OSError, match="disk gone"):
         while search.get_or_start() is None:

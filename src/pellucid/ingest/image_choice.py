@@ -18,12 +18,7 @@ from pellucid.ingest.interpretation_choice import (
     rival_interpretations,
     select_interpretation,
 )
-from pellucid.ingest.references import (
-    PADDED_ID,
-    Interpretation,
-    best_interpretation,
-    is_sufficient,
-)
+from pellucid.ingest.references import PADDED_ID, Interpretation, best_interpretation, is_sufficient
 
 MIN_EXTRA_BOXES = 1.5
 """How many more boxes must agree with an interpretation that alone resolves every id."""

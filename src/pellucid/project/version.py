@@ -44,7 +44,7 @@ from pellucid.ingest.predictions import (
     reject_duplicate_scores,
     split_name_to_index,
 )
-from pellucid.project.duplicate_images import DuplicateSearch
+from pellucid.project.duplicate_search import DuplicateSearch
 from pellucid.project.interfaces import ParentView
 from pellucid.project.version_files import (
     annotation_outlines,
@@ -116,7 +116,9 @@ class Version:
         results = self.results()
         images, folders = results.evaluation.images, results.folders
         with self._load_lock:
-            if self._duplicate_search is None or not self._duplicate_search.is_of(images, folders):
+            if self._duplicate_search is None or not self._duplicate_search.searches_same_files(
+                images, folders
+            ):
                 self._duplicate_search = DuplicateSearch(images, folders)
             return self._duplicate_search
 

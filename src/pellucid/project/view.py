@@ -40,18 +40,10 @@ from pellucid.ingest.prepared_annotations import (
     PreparedAnnotations,
     prepare_annotations,
 )
-from pellucid.project.duplicate_images import (
-    ImagePair,
-    Progress,
-    describe_pairs,
-    exclude,
-    find_pairs,
-    move,
-    with_moved_splits,
-    without_excluded,
-)
+from pellucid.project.duplicate_images import ImagePair, Progress, describe_pairs, find_pairs
 from pellucid.project.embedding import embed_images
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
+from pellucid.project.image_choices import exclude, move, with_moved_splits, without_excluded
 from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
 from pellucid.project.version import Version

@@ -8,12 +8,7 @@ import numpy as np
 
 from pellucid.formats.errors import AmbiguousColumnsError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.tabular.column_names import (
-    FOLDER_NAMES,
-    GROUP_NAMES,
-    IMAGE_NAMES,
-    ColumnName,
-)
+from pellucid.formats.tabular.column_names import FOLDER_NAMES, GROUP_NAMES, IMAGE_NAMES, ColumnName
 from pellucid.formats.tabular.reader import TableReader
 
 

@@ -9,11 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from pellucid.core.tables import SPLITS, Annotations
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.cvat import NAME
-from pellucid.formats.writers.export_data import (
-    SHORT_SPLIT_NAMES,
-    ExportData,
-    with_found_sizes,
-)
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, with_found_sizes
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_xml
 from pellucid.formats.writers.object_outlines import single_polygon
