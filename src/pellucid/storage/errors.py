@@ -68,12 +68,16 @@ class DamagedFileError(PellucidError):
         )
 
 
-class TableMissingError(PellucidError):
+class TableMissingError(MalformedFileError):
+    """A table that a manifest lists is not there; or no more, while another process writes."""
+
+    remedy = (
+        "Restore the workspace from a backup, or import the data again; `pellucid verify` lists "
+        "every damaged file."
+    )
+
     def __init__(self, path: object) -> None:
-        super().__init__(
-            f"{path}: missing: a manifest of the workspace lists it. Restore the workspace from a "
-            "backup, or import the data again; `pellucid verify` lists every damaged file."
-        )
+        super().__init__(path, "missing: a manifest of the workspace lists it")
 
 
 class WorkspaceFormatError(PellucidError):
