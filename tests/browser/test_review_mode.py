@@ -183,10 +183,10 @@ def test_the_queue_gives_its_place_back(go):
     expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-7")
 
 
-def test_undo_shows_at_once_while_the_server_is_away(go):
-    page = go()
+def test_undo_shows_at_once_while_the_server_is_away(page: Page, go):
+    page.route("**/decisions", lambda route: route.abort())  # before any request is on its way
+    go()
     page.keyboard.press("r")
-    page.route("**/decisions", lambda route: route.abort())
     page.keyboard.press("e")
     page.keyboard.press("e")
     expect(page.locator("#item-1 .stamp")).to_have_text("✕ Model is wrong")
