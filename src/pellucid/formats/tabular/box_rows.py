@@ -10,7 +10,7 @@ from pellucid.formats.dataset import BoxShape, BoxShapes, Note
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.tabular.box_columns import corners_of, list_shapes
 from pellucid.formats.tabular.box_evidence import are_fractions, look_like_corners
-from pellucid.formats.tabular.box_roles import raw_boxes
+from pellucid.formats.tabular.box_layout_choice import raw_boxes
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.concept_cells import (
     parse_boolean_column,

@@ -14,7 +14,8 @@ from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.binary_scores import parse_positive_scores
 from pellucid.formats.tabular.box_columns import BoxLayout, corners_of, list_shapes
 from pellucid.formats.tabular.box_evidence import FRACTIONS_MESSAGE, are_fractions
-from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
+from pellucid.formats.tabular.box_layout_choice import raw_boxes
+from pellucid.formats.tabular.box_roles import reject_unread_boxes
 from pellucid.formats.tabular.column_names import normalize_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.left_out_rows import reject_annotated_rows, reject_left_out_rows
