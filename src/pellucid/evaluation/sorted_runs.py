@@ -1,8 +1,9 @@
 """Sorted runs, one per concept, read as one merged sorted list.
 
-"All concepts" needs no global sort: the start of a page in each run is found by bisection, first
-on the score's bits, then, among equal scores, on the image, then on the input order. The cost
-grows with the number of runs and the logarithm of their length.
+"All concepts" needs no global sort: samples of the scores tell which rows of each run may be on a
+page, and these are sorted. Where too many have equal scores, the start of the page in each run is
+found by bisection, first on the score's bits, then on the image, then on the input order. The cost
+grows with the number of runs and little with their length.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from pellucid.core.tables import NO_SCORE, Float64Array, Int32Array, Int64Array
 
 STRIDE = 64
 """Number of rows between two entries of an index."""
+MAX_SAMPLES = 1 << 14
+"""Entries of an index that are sorted at a time."""
+MAX_CANDIDATES = 5 * STRIDE
+"""Rows per run that are read, beside those of a page, to find these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,21 +218,74 @@ def merge_page(
     Merged order: score descending, then image, then input order.
     """
     begin = runs.run_begin[split]
-    first_positions, last_positions = (
-        prefix_lengths(runs, begin, run_lengths, rank) for rank in (offset, offset + limit)
-    )
-    spans = [
-        np.arange(b + f, b + s)
-        for b, f, s in zip(begin, first_positions, last_positions, strict=True)
-        if s > f
-    ]
-    if not spans:
+    end = begin + run_lengths
+    last = min(offset + limit, int(run_lengths.sum()))
+    if offset >= last:
         return np.zeros(0, np.int64)
-    positions = np.concatenate(spans)
-    merged_order = np.lexsort(
-        (runs.input_order[positions], runs.image[positions], -runs.score[positions])
-    )
-    return np.asarray(runs.to_table_rows(positions[merged_order]))
+    low, high = narrow_by_samples(runs.score, begin, end, offset, last)
+    if (high - low).sum() > MAX_CANDIDATES * len(begin) + limit:  # many equal scores, or no index
+        low, high = (begin + prefix_lengths(runs, begin, run_lengths, r) for r in (offset, last))
+    before = int((low - begin).sum())
+    return merge_candidates(runs, concatenate_spans(low, high), offset - before, last - before)
+
+
+def merge_candidates(runs: SortedRuns, positions: Int64Array, first: int, last: int) -> Int64Array:
+    """Rows `first` to `last`, in merged order, of the rows at these positions."""
+    score = -np.asarray(runs.score[positions])
+    first_score, last_score = np.partition(score, [first, last - 1])[[first, last - 1]]
+    is_near = (score >= first_score) & (score <= last_score)
+    positions, before = positions[is_near], np.count_nonzero(score < first_score)
+    merged_order = np.lexsort((runs.input_order[positions], runs.image[positions], score[is_near]))
+    return np.asarray(runs.to_table_rows(positions[merged_order[first - before : last - before]]))
+
+
+def concatenate_spans(low: Int64Array, high: Int64Array) -> Int64Array:
+    """The integers from low[i] to high[i], exclusive, for each i."""
+    lengths = high - low
+    ends = np.cumsum(lengths)
+    return np.arange(int(lengths.sum())) + np.repeat(low - ends + lengths, lengths)
+
+
+def narrow_by_samples(
+    score: IndirectColumn | ConcatColumn,
+    begin: Int64Array,
+    end: Int64Array,
+    first: int,
+    last: int,
+) -> tuple[Int64Array, Int64Array]:
+    """Per run, bounds of the rows that may be from `first` to `last` in merged order, from the
+    in-memory index alone.
+
+    Of n samples, one in every `stride` rows, that reach a score, the number of rows that reach it
+    follows up to `stride - 1` rows a run.
+    """
+    low, high = begin, end
+    if score.index is None:
+        return low, high
+    step = 1 << int((end - begin).sum() // (STRIDE * MAX_SAMPLES)).bit_length()
+    while step:
+        stride = STRIDE * step
+        samples = -np.concatenate(
+            [
+                score.index[sample_begin * step : sample_end * step : step]
+                for sample_begin, sample_end in zip(
+                    (-(-low // stride)).tolist(), (-(-high // stride)).tolist(), strict=True
+                )
+            ]
+        )
+        slack, before = (stride - 1) * len(begin), int((low - begin).sum())
+        first_sample = (first - before - slack) // stride
+        last_sample = -(-(last - before + slack) // stride) - 1
+        narrowed_low, narrowed_high = low, high
+        if 0 <= first_sample < len(samples):
+            samples.partition(first_sample)
+            narrowed_low, _ = narrow_by_index(score, low, high, (-samples[first_sample]).__lt__)
+        if last_sample < len(samples):
+            samples.partition(last_sample)
+            _, narrowed_high = narrow_by_index(score, low, high, (-samples[last_sample]).__le__)
+        low, high = narrowed_low, narrowed_high
+        step //= 2
+    return low, high
 
 
 def prefix_lengths(
