@@ -139,39 +139,6 @@ def false_positive_causes(
     return causes
 
 
-def cause_annotation(evaluation: Evaluation, prediction_row: int, cause: Cause) -> int | None:
-    """The annotation that makes a box a false positive of this cause: the one it overlaps most of
-    those that the cause is about."""
-    rows = ImageRows(evaluation).annotations(int(evaluation.predictions.image[prediction_row]))
-    annotations = evaluation.annotations
-    rows = rows[annotations.positive[rows] & ~annotations.ignore[rows]]
-    is_same = annotations.concept[rows] == evaluation.predictions.concept[prediction_row]
-    rows = rows[~is_same if cause == "other_concept" else is_same]
-    if not len(rows):
-        return None
-    overlap = prediction_ious(evaluation, prediction_row, rows)
-    return int(rows[np.argmax(overlap)]) if overlap.max() >= MIN_LOCALIZATION_IOU else None
-
-
-def cause_prediction(
-    evaluation: Evaluation, annotation_row: int, cause: Cause, thresholds: Float64Array
-) -> int | None:
-    """The counted prediction that makes a box a false negative of this cause (taken, badly placed,
-    other concept): the one that overlaps it most. A position in the predictions by image."""
-    image = int(evaluation.annotations.image[annotation_row])
-    positions = ImageRows(evaluation).prediction_positions(image)
-    positions = positions[is_active_prediction(evaluation, positions, thresholds)]
-    is_same = (
-        evaluation.predictions_by_image.concept[positions]
-        == evaluation.annotations.concept[annotation_row]
-    )
-    positions = positions[~is_same if cause == "other_concept" else is_same]
-    if not len(positions):
-        return None
-    overlap = image_pair_ious(evaluation, positions, np.full(len(positions), annotation_row))
-    return int(positions[np.argmax(overlap)]) if overlap.max() >= MIN_LOCALIZATION_IOU else None
-
-
 def image_pairs(
     images: np.ndarray, image_starts: Int64Array, rows_of_image: np.ndarray | None
 ) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:

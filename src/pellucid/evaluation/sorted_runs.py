@@ -243,7 +243,7 @@ def concatenate_spans(low: Int64Array, high: Int64Array) -> Int64Array:
     """The integers from low[i] to high[i], exclusive, for each i."""
     lengths = high - low
     ends = np.cumsum(lengths)
-    return np.arange(int(lengths.sum())) + np.repeat(low - ends + lengths, lengths)
+    return np.asarray(np.arange(int(lengths.sum())) + np.repeat(low - ends + lengths, lengths))
 
 
 def narrow_by_samples(

@@ -90,8 +90,8 @@ def image_stamp(location: str) -> str:
     if is_remote(location):
         return "remote"
     table_and_row = parquet_location(location)
-    try:
-        file_status = (table_and_row[0] if table_and_row else Path(location)).stat()
+    try:  # `Path.stat` takes three times as long, for a hundred items a page
+        file_status = os.stat(table_and_row[0] if table_and_row else location)  # noqa: PTH116
     except (OSError, ValueError):
         return "0"
     return f"{file_status.st_mtime_ns:x}{file_status.st_size:x}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pellucid.browse.items import Item, Outcome, build_items
 from pellucid.browse.list_views import ListView
+from pellucid.core.tables import Int64Array
 from pellucid.evaluation.evaluation import STATE_NAMES
 from pellucid.evaluation.mask_outlines import shape_path
 from pellucid.project import Version
@@ -11,8 +14,8 @@ from pellucid.results.results import Results
 from pellucid.review.coverage import NEW
 from pellucid.review.events import DecisionLog
 from pellucid.server.overlay import PredictionOverlay
-from pellucid.server.partners import annotation_partner, prediction_partner
-from pellucid.server.schemas.gallery_schema import PageDocument, PageItem, ReviewDocument
+from pellucid.server.partners import find_partners
+from pellucid.server.schemas.gallery_schema import PageDocument, PageItem, Partner, ReviewDocument
 from pellucid.server.version_images import VersionImages, item_frame
 from pellucid.storage.mapped_columns import release_pages
 from pellucid.storage.remote_columns import prefetch
@@ -45,14 +48,30 @@ def page_document(
         release_pages()
         batch_rows = page_rows[batch_start : batch_start + batch_size]
         items = build_items(list_view, batch_rows, offset + batch_start)
-        page_items += [
-            page_item(results, list_view, version_images, item_row, item, decision_log, overlay)
-            for item_row, item in zip(batch_rows.tolist(), items, strict=True)
-        ]
+        page_items += serialize_items(
+            results, list_view, version_images, batch_rows, items, decision_log, overlay
+        )
     position = (
         list_view.threshold_position if has_threshold_position and list_view.tab == "all" else None
     )
     return PageDocument(list_view.tab, list_view.total, position, offset, page_items)
+
+
+def serialize_items(
+    results: Results,
+    list_view: ListView,
+    version_images: VersionImages,
+    rows: Int64Array,
+    items: Sequence[Item],
+    decision_log: DecisionLog,
+    overlay: PredictionOverlay | None = None,
+) -> list[PageItem]:
+    """The items of a list as the page shows them; rows: of the items, in their table."""
+    partners = find_partners(results, list_view, rows, items)
+    return [
+        page_item(results, list_view, version_images, row, item, partner, decision_log, overlay)
+        for row, item, partner in zip(rows.tolist(), items, partners, strict=True)
+    ]
 
 
 def page_item(
@@ -61,17 +80,13 @@ def page_item(
     version_images: VersionImages,
     item_row: int,
     item: Item,
+    partner: Partner | None,
     decision_log: DecisionLog,
-    overlay: PredictionOverlay | None = None,
+    overlay: PredictionOverlay | None,
 ) -> PageItem:
     evaluation = results.evaluation
     item_columns = evaluation.item_table(list_view.shows_annotations)
     image, concept_index = int(item_columns.image[item_row]), int(item_columns.concept[item_row])
-    partner = (
-        annotation_partner(results, list_view, item_row, item)
-        if list_view.shows_annotations
-        else prediction_partner(results, list_view, item_row, item)
-    )
     outcome_above_threshold: Outcome = (
         "extra" if list_view.shows_annotations else STATE_NAMES[int(evaluation.state[item_row])]
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from pellucid.browse.items import build_items
 from pellucid.core.tables import SPLITS
 from pellucid.project import Version
@@ -11,7 +13,7 @@ from pellucid.project.reviews import ItemRef, Reviews, item_ref
 from pellucid.results.results import Results
 from pellucid.review.events import VERDICT_ACTIONS
 from pellucid.server.dependencies import effective_thresholds, validate_concept
-from pellucid.server.page_document import page_item
+from pellucid.server.page_document import serialize_items
 from pellucid.server.review_documents import to_item_ref
 from pellucid.server.schemas.gallery_schema import PageItem
 from pellucid.server.schemas.review_schema import QueueDocument, QueueRequest
@@ -59,17 +61,14 @@ def queue_document(
             queue_request.take - len(queue_items),
             list_head,
         )
-        queue_items += [
-            page_item(
-                visible_results,
-                list_view,
-                version_images,
-                int(page_rows[position]),
-                items[position],
-                decision_log,
-            )
-            for position in leased_positions
-        ]
+        queue_items += serialize_items(
+            visible_results,
+            list_view,
+            version_images,
+            page_rows[np.array(leased_positions, np.int64)],
+            [items[position] for position in leased_positions],
+            decision_log,
+        )
     return QueueDocument(
         queue_items, list_view.total, len(reviews.find_leased_elsewhere(queue_request.session))
     )
