@@ -331,3 +331,19 @@ def test_objects_by_number_are_no_classes(tmp_path):
     rows = [{"image": image, "found": record} for image in IMAGES]
     with pytest.raises(PellucidError):
         evaluate(tmp_path, toys.write(tmp_path / "p.json", json.dumps(rows)))
+
+
+@pytest.mark.parametrize("other", ["ensemble_prediction", "prediction_ema", "previous_prediction"])
+def test_two_columns_of_predictions_are_refused(tmp_path, other):
+    header = ("prediction", other)
+    file = table(tmp_path, "p.csv", header, lambda i: [PREDICTED[i], TRUE[i]])
+    with pytest.raises(AmbiguousColumnsError, match=other):
+        evaluate(tmp_path, file)
+
+
+def test_a_second_best_prediction_is_no_rival(tmp_path):
+    def cells(image):
+        return [PREDICTED[image], next(c for c in CONCEPTS if c != PREDICTED[image])]
+
+    file = table(tmp_path, "p.csv", ("prediction", "prediction_second"), cells)
+    assert evaluate(tmp_path, file)[0] == ACCURACY

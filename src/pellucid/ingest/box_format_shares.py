@@ -18,6 +18,7 @@ from pellucid.ingest.box_formats import (
     possible_box_formats,
 )
 from pellucid.ingest.references import Interpretation
+from pellucid.ingest.resized_boxes import fit_resized_formats, is_common_size
 
 FORMAT_SAMPLE_SIZE = 1_000
 """Number of the most confident boxes used to compare box formats."""
@@ -67,7 +68,7 @@ the same."""
 PLAIN_OVERLAP = 0.85
 """Share of the best overlap from which boxes are taken as written, where the best reading is nearly
 the same."""
-EQUAL_BOXES = 0.999
+EQUAL_BOXES = 0.96
 
 
 def without_same_readings(
@@ -85,7 +86,10 @@ def without_same_readings(
     boxes_kept: list[Float64Array] = []
     plain_first = sorted(
         (each for each in ranked if each[0] in overlaps),
-        key=lambda each: each[0][1].is_resized or overlaps[each[0]] < PLAIN_OVERLAP * best,
+        key=lambda each: (
+            each[0][1].is_resized or overlaps[each[0]] < PLAIN_OVERLAP * best,
+            each[0][1].is_resized and not is_common_size(each[0][1]),
+        ),
     )
     for each in plain_first:
         boxes = sample_boxes(each[0], variants, image_refs, images)
@@ -211,7 +215,8 @@ def box_format_shares(
         for box_format in possible_box_formats(raw_boxes, has_sizes, reach_edge=False)
         if box_format not in shares
     ]
-    return shares | format_overlap_shares(others, raw_boxes, image_rows, images, annotations)
+    shares |= format_overlap_shares(others, raw_boxes, image_rows, images, annotations)
+    return fit_resized_formats(shares, raw_boxes, image_rows, images, annotations)
 
 
 def boxes_as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Predictions
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 
+PLAIN_UNITS = ("pixels", "fractions", "percent")
 BOX_SHAPES = ("xywh", "xyxy", "cxcywh", "yxyx", "yxhw")
 CORNER_SHAPES = ("xyxy", "yxyx")
 """Two corners: the x coordinate first, or y first as TensorFlow writes them."""
@@ -44,8 +46,11 @@ RESIZE_SIDES = (
 """Common side lengths of square model inputs, in pixels."""
 
 
-RESIZE_MODES = ("stretched", "letterboxed", "padded")
-"""How an image came into a square: without its proportions, in its middle, or in its corner."""
+SQUARE_MODES = ("stretched", "letterboxed", "padded")
+SIDE_MODES = ("shortest", "width", "height")
+RESIZE_MODES = (*SQUARE_MODES, *SIDE_MODES, "scaled")
+"""How an image was resized: to a size without its proportions, in the middle or the corner of a
+square, until a side had a given length, or by one factor for all images."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,11 @@ class BoxFormat:
 
     Attributes:
         shape: meaning of the numbers
-        unit: pixels, fractions, percent, or `640 stretched`, `640 letterboxed` (in the middle) and
-            `640 padded` (at the right and below alone): pixels of the square that the image was
-            resized to; `1 letterboxed`: fractions of that square
+        unit: pixels, fractions, percent, or `640 stretched` (also `640x480 stretched`),
+            `640 letterboxed` (in the middle) and `640 padded` (at the right and below alone):
+            pixels of the square that the image was resized to; `1 letterboxed`: fractions of that
+            square · `800 shortest`, `600 width`, `600 height`: pixels of the image resized to that
+            side · `0.5 scaled`: pixels of the image at half its size
     """
 
     shape: str
@@ -68,27 +75,31 @@ class BoxFormat:
 
     @property
     def is_resized(self) -> bool:
-        return self.unit not in ("pixels", "fractions", "percent")
+        return self.unit not in PLAIN_UNITS
 
     @property
     def needs_sizes(self) -> bool:
-        return self.unit != "pixels"
+        return self.unit != "pixels" and not self.unit.endswith("scaled")
 
 
 def parse_box_format(format_name: str) -> BoxFormat | None:
     """Parse names such as `xyxy-pixels`, `cxcywh-fractions`, `xywh-640-letterboxed`; None if
     invalid."""
     shape, _, unit = format_name.partition("-")
-    unit_parts = unit.split("-")
-    is_resized = (
-        len(unit_parts) == 2
-        and unit_parts[0].isdigit()
-        and int(unit_parts[0]) > 0
-        and unit_parts[1] in RESIZE_MODES
-    )
-    if shape not in BOX_SHAPES or not (unit in ("pixels", "fractions", "percent") or is_resized):
+    size, _, mode = unit.partition("-")
+    if mode in RESIZE_MODES and is_size(size, mode):
+        unit = f"{size} {mode}"
+    elif unit not in PLAIN_UNITS:
         return None
-    return BoxFormat(shape, " ".join(unit_parts))
+    return BoxFormat(shape, unit) if shape in BOX_SHAPES else None
+
+
+def is_size(text: str, mode: str) -> bool:
+    """Whether a text is the size of a resized image: `640`, `640x480`, of a scale `0.5`."""
+    if mode == "scaled":
+        return re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) > 0
+    numbers = text.split("x") if mode == "stretched" else [text]
+    return len(numbers) <= 2 and all(n.isdecimal() and int(n) > 0 for n in numbers)
 
 
 def convert_to_pixels(
@@ -118,9 +129,17 @@ def convert_to_pixels(
         return np.asarray(box * image_sizes / (1 if box_format.unit == "fractions" else 100))
     resize_side, _, resize_mode = box_format.unit.partition(" ")
     if resize_mode == "stretched":
-        return np.asarray(box * image_sizes / float(resize_side))
-    longest_side = np.maximum(width, height).astype(float)
-    scale = longest_side / float(resize_side)
+        sides = [float(side) for side in resize_side.split("x")]
+        return np.asarray(box * image_sizes / ([sides[0], sides[-1]] * 2))
+    if resize_mode == "scaled":
+        return np.asarray(box / float(resize_side))
+    sides_of_image = {
+        "shortest": np.minimum(width, height),
+        "width": width,
+        "height": height,
+    }
+    longest_side = np.maximum(width, height)
+    scale = sides_of_image.get(resize_mode, longest_side).astype(float) / float(resize_side)
     if resize_mode == "letterboxed":
         box[:, 0] -= (float(resize_side) - width / scale) / 2
         box[:, 1] -= (float(resize_side) - height / scale) / 2
@@ -151,7 +170,7 @@ def possible_box_formats(
             if largest > 2 and any(
                 lowest <= bound <= 1.02 * resize_side for bound in (largest, furthest_edge)
             ):
-                units += [f"{resize_side} {mode}" for mode in RESIZE_MODES]
+                units += [f"{resize_side} {mode}" for mode in SQUARE_MODES]
     has_ordered_corners = (
         bool(
             (raw_boxes[:, 2] >= raw_boxes[:, 0]).mean() > 0.98

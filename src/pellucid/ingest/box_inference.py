@@ -20,6 +20,7 @@ from pellucid.ingest.box_format_shares import (
 )
 from pellucid.ingest.box_formats import CORNER_SHAPES, BoxFormat, parse_box_format
 from pellucid.ingest.errors import AmbiguousInterpretationError, NoMatchesError
+from pellucid.ingest.misplaced_boxes import reject_misplaced_boxes
 from pellucid.ingest.mixed_units import reject_mixed_units
 from pellucid.ingest.references import Interpretation
 
@@ -112,8 +113,10 @@ def verify_box_format(
     if not is_replaced or (is_thin and (is_tied or best_share < 0.5)):
         if is_replaced:
             source.notes.append(too_few_boxes_note(default_format, default_share, ranked[0]))
-        elif default_share < LOW_SHARE and source.keypoints is None:
-            source.notes.append(disagreement_note(default_share, ranked[0]))
+        elif source.keypoints is None:
+            reject_misplaced_boxes(source, image_refs, images, annotations)
+            if default_share < LOW_SHARE:
+                source.notes.append(disagreement_note(default_share, ranked[0]))
         reason = f"{default_share:.0%} of confident boxes overlap an annotation"
         return source, [Inference("boxes", default_format.name, reason)]
     named_shares = [

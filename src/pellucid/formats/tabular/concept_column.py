@@ -66,7 +66,9 @@ def find_concept_column(
             ]
         if ranked:
             chosen = choose_concept_column(reader, ranked, concepts)
-            if not marker:
+            if marker:
+                reject_second_opinions(reader, names, marker, chosen)
+            else:
                 others = [
                     name
                     for name in names
@@ -137,6 +139,23 @@ def reject_rival_concepts(
             continue
         # a number and a name of the same concept are no contradiction
         if shares_values or not reader.is_one_to_one(chosen, name.column):
+            raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
+
+
+def reject_second_opinions(
+    reader: TableReader, names: Sequence[ColumnName], marker: Marker, chosen: str
+) -> None:
+    """Raise AmbiguousColumnsError if another column is marked like the chosen one and repeats it in
+    part of the rows: `ensemble_prediction` beside `prediction`. One that never agrees, such as that
+    of the second best concept, is none."""
+    known = set(reader.encode_column(chosen)[0])
+    for name in names:
+        if name.marker != marker or name.column == chosen or reader.is_numeric(name.column):
+            continue
+        values = set(reader.encode_column(name.column)[0]) - {""}
+        if len(values & known) * 2 <= len(values) or reader.is_one_to_one(chosen, name.column):
+            continue
+        if reader.equal_share(chosen, name.column) > 0:
             raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
 
 

@@ -245,6 +245,12 @@ class TableReader:
         first, second = self._text_sql(first_column), self._text_sql(second_column)
         return self._is_true(f"bool_and({first} = {second})")
 
+    def equal_share(self, first_column: str, second_column: str) -> float:
+        """The share of the rows in which both columns have the same text."""
+        first, second = self._text_sql(first_column), self._text_sql(second_column)
+        share_sql = f"SELECT coalesce(avg(({first} = {second})::INT), 0) AS share FROM cells"
+        return float(self._fetch(share_sql)["share"][0])
+
     def determines(self, first_column: str, second_column: str) -> bool:
         """Whether rows with the same text in the first column also agree in the second."""
         firsts, seconds = self._cache_texts(first_column), self._cache_texts(second_column)
