@@ -55,3 +55,32 @@ def test_numbers_behind_an_apostrophe_are_numbers(tmp_path):
     text = "image,xmin,ymin,xmax,ymax,label\na.jpg,1,2,30,40,cat\nb.jpg,'-1,2,30,40,dog\n"
     done = toys.run_cli("add", tmp_path / "w", "v", toys.write(tmp_path / "a.csv", text))
     assert done.returncode == 0, done.stderr
+
+
+def test_boxes_of_several_revisions_are_reported(tmp_path):
+    rows = "image,xmin,ymin,xmax,ymax,label,revision\n"
+    rows += "a.jpg,1,2,30,40,cat,1\na.jpg,1,2,31,40,cat,2\nb.jpg,1,2,31,40,cat,2\n"
+    done = toys.run_cli("add", tmp_path / "w", "v", toys.write(tmp_path / "a.csv", rows))
+    assert done.returncode == 0
+    assert "1 image with boxes of several passes (column 'revision')" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "kept", "left_out"),
+    [
+        ("exclude", "0", "1"),
+        ("active", "1", "0"),
+        ("is_valid_box", "yes", "no"),
+        ("is_latest", "true", "false"),
+        ("draft", "0", "1"),
+        ("qa", "pass", "fail"),
+        ("status", "valid", "invalid"),
+        ("action", "keep", "drop"),
+    ],
+)
+def test_rows_that_a_column_leaves_out_are_refused(tmp_path, column, kept, left_out):
+    rows = f"image,x,y,width,height,label,{column}\n"
+    rows += f"a.jpg,1,2,30,40,cat,{kept}\na.jpg,50,60,31,40,dog,{left_out}\n"
+    done = toys.run_cli("add", tmp_path / "w", "v", toys.write(tmp_path / "a.csv", rows))
+    assert done.returncode == 3
+    assert f"line 3: {column} is '{left_out}'" in done.stderr

@@ -343,7 +343,16 @@ def test_two_columns_of_predictions_are_refused(tmp_path, other):
 
 def test_a_second_best_prediction_is_no_rival(tmp_path):
     def cells(image):
-        return [PREDICTED[image], next(c for c in CONCEPTS if c != PREDICTED[image])]
+        second = next(c for c in CONCEPTS if c != PREDICTED[image])
+        return [PREDICTED[image], second, 0.9]
 
-    file = table(tmp_path, "p.csv", ("prediction", "prediction_second"), cells)
-    assert evaluate(tmp_path, file)[0] == ACCURACY
+    header = ("prediction", "prediction_second", "score")
+    assert evaluate(tmp_path, table(tmp_path, "p.csv", header, cells))[0] == ACCURACY
+
+
+def test_a_column_that_says_whether_the_prediction_is_right_is_metadata(tmp_path):
+    def cells(image):
+        return [TRUE[image], PREDICTED[image], 0.9, int(TRUE[image] == PREDICTED[image])]
+
+    header = ("true_label", "predicted_label", "score", "is_correct")
+    assert evaluate(tmp_path, table(tmp_path, "p.csv", header, cells))[0] == ACCURACY

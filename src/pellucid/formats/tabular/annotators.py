@@ -1,4 +1,4 @@
-"""Tables with the labels of several people."""
+"""Tables with the labels of several people, or with several revisions of them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,27 @@ NAMES = {
     "coder",
     "reader",
     "assessor",
+    *("user", "useremail", "email", "createdby", "updatedby", "submittedby", "author"),
 }
+"""Compact names of columns that say who annotated a row."""
+PASSES = {
+    *("revision", "rev", "version", "annotationversion", "labelversion", "round", "iteration"),
+    *("assignment", "hit", "job", "pass"),
+}
+"""Compact names of columns that say in which pass a row was annotated."""
 
 
 def find_annotator_column(reader: TableReader) -> str | None:
-    """The column that says who annotated a row, if there is one with more than one person."""
+    """The column that says who annotated a row, or in which pass, if it says so of more than
+    one."""
     for column in reader.column_types:
-        name = "".join(parse_column_name(column).rest.split("_")).replace(" ", "").lower()
-        if name.removesuffix("id").removesuffix("name") in NAMES:
+        if annotator_name(column) in NAMES | PASSES:
             return column if len(set(reader.text_column(column).tolist())) > 1 else None
     return None
+
+
+def annotator_name(column: str) -> str:
+    return parse_column_name(column).rest.removesuffix("id").removesuffix("name")
 
 
 def reject_disagreement(
@@ -82,8 +93,9 @@ def annotator_notes(reader: TableReader, images: Int32Array) -> list[Note]:
     shared = int((np.bincount(pairs[:, 0]) > 1).sum()) if len(pairs) else 0
     if not shared:
         return []
+    sources = "passes" if annotator_name(column) in PASSES else "people"
     message = (
-        f"{format_count(shared, 'image')} with boxes of several people (column '{column}'): all "
+        f"{format_count(shared, 'image')} with boxes of several {sources} (column '{column}'): all "
         "are read, so an object may be annotated more than once. Keep the rows of one of them, or "
         "merge them first"
     )

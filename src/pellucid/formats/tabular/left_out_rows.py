@@ -13,30 +13,37 @@ from pellucid.formats.tabular.flag_column import says_yes_and_no
 from pellucid.formats.tabular.flags import NEGATIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
-DELETED_NAMES = tuple(
-    f"{start}{word}"
-    for start in ("", "is", "was")
-    for word in ("deleted", "excluded", "removed", "rejected", "discarded", "skip", "skipped")
-)
-"""Compact names of columns that mark rows which are left out where they say yes."""
-KEPT_NAMES = (
-    *("keep", "kept", "iskept", "accepted", "isaccepted", "iscorrect", "isvalidated", "approved"),
-    *("isapproved", "isvalidannotation", "validannotation"),
-)
-"""Compact names of columns that mark rows which are left out where they say no."""
+DELETED_WORDS = {
+    *("deleted", "delete", "excluded", "exclude", "removed", "remove", "rejected", "reject"),
+    *("discarded", "discard", "skip", "skipped", "drop", "dropped", "disabled", "archived"),
+    *("draft", "superseded", "obsolete", "outdated", "void", "voided", "suppressed", "invalid"),
+    *("retracted", "withdrawn", "duplicate", "ignoreineval", "ignoredineval"),
+}
+"""Names of columns that mark rows which are left out where they say yes."""
+KEPT_WORDS = {
+    *("keep", "kept", "accepted", "accept", "approved", "include", "included", "correct"),
+    *("validated", "valid", "active", "enabled", "use", "used", "latest", "current", "afternms"),
+    *("qcpassed", "qapassed", "passed"),
+}
+"""Names of columns that mark rows which are left out where they say no."""
+OTHER_WORDS = {"is", "was", "label", "annotation", "annotations", "box", "bbox", "object", "row"}
+"""Words that such names may have as well: `is_valid_box`."""
 ANSWER_NAMES = (
     *("answer", "status", "state", "review", "decision", "qc", "qa"),
     *("reviewstatus", "labelstatus", "annotationstatus", "reviewstate", "qcstatus", "qastatus"),
+    *("action", "disposition", "verdict"),
 )
 REJECTING_WORDS = (
     *("reject", "rejected", "ignore", "ignored", "skip", "skipped", "deleted", "removed"),
-    *("discard", "discarded", "exclude", "excluded"),
+    *("discard", "discarded", "exclude", "excluded", "invalid", "fail", "failed", "drop"),
+    *("dropped", "draft", "void", "obsolete", "superseded", "archived", "remove", "delete"),
 )
 """Answers of annotators and reviewers who did not accept a row (Prodigy)."""
 ACCEPTING_WORDS = (
     *("accept", "accepted", "approve", "approved", "ok", "done", "valid", "pass"),
     *("passed", "complete", "completed", "reviewed", "labeled", "labelled", "annotated"),
     *("submitted", "verified", "confirmed", "keep", "kept", "pending", "unsure", ""),
+    *("final", "published", "active", "current", "new", "open", "good"),
 )
 """What else such a column says: another word is of something else, such as the camera."""
 GROUND_TRUTH_FLAGS = ("isgt", "gt", "isgroundtruth")
@@ -49,8 +56,10 @@ PREDICTED_WORDS = ("pred", "prediction", "predicted", "dt", "det", "detection")
 def reject_left_out_rows(reader: TableReader, roles: ColumnRoles) -> None:
     """Raise InvalidRecordError if a column that is not read marks rows as deleted or rejected."""
     for column in roles.unassigned_columns(reader):
-        if roles.concept is None and parse_column_name(column).rest in KEPT_NAMES:
+        if roles.concept is None and marking_word(column) in KEPT_WORDS:
             continue  # beside columns of concepts it may be one
+        if marking_word(column) == "correct" and has_both_sides(reader):
+            continue  # it says whether the prediction is right
         is_left_out = left_out_rows(reader, column)
         if is_left_out is not None and is_left_out.any():
             count = format_count(int(is_left_out.sum()), "row")
@@ -63,9 +72,20 @@ def reject_left_out_rows(reader: TableReader, roles: ColumnRoles) -> None:
             )
 
 
+def marking_word(column: str) -> str:
+    """The name of a column without the words that any such name may have."""
+    tokens = parse_column_name(column).tokens
+    return "".join(token for token in tokens if token not in OTHER_WORDS)
+
+
+def has_both_sides(reader: TableReader) -> bool:
+    """Whether the table has columns marked as true and as predicted."""
+    return {"true", "predicted"} <= {parse_column_name(c).marker for c in reader.column_types}
+
+
 def left_out_rows(reader: TableReader, column: str) -> BoolArray | None:
-    name = parse_column_name(column).rest
-    if name not in (*ANSWER_NAMES, *DELETED_NAMES, *KEPT_NAMES):
+    name, word = parse_column_name(column).rest, marking_word(column)
+    if name not in ANSWER_NAMES and word not in DELETED_WORDS | KEPT_WORDS:
         return None
     cells = [str(cell).lower() for cell in reader.text_column(column)]
     if name in ANSWER_NAMES and {*cells} <= {*REJECTING_WORDS, *ACCEPTING_WORDS}:
@@ -73,7 +93,7 @@ def left_out_rows(reader: TableReader, column: str) -> BoolArray | None:
     if name in ANSWER_NAMES or not says_yes_and_no(reader, column):
         return None
     is_no = np.array([cell in NEGATIVE_WORDS for cell in cells], bool)
-    return is_no if name in KEPT_NAMES else ~is_no & np.array([cell != "" for cell in cells])
+    return is_no if word in KEPT_WORDS else ~is_no & np.array([cell != "" for cell in cells])
 
 
 def reject_annotated_rows(reader: TableReader, roles: ColumnRoles) -> None:

@@ -21,6 +21,8 @@ ANSWER_NAMES = (
 MODEL_NAMES = (
     *("model", "modelname", "modelid", "epoch", "fold", "run", "runid", "checkpoint", "ckpt"),
     *("experiment", "seed", "tta", "ensemble", "step", "iteration", "imgsz", "inputsize"),
+    *("modelversion", "weights", "backbone", "arch", "architecture", "variant", "config", "nms"),
+    *("stage", "head", "pass", "prompt", "scale", "augmentation", "source", "detector", "version"),
     *("threshold", "confthreshold", "scorethreshold", "iouthreshold", "nmsthreshold"),
 )
 """Compact names of columns that say which of several models a row is of."""
