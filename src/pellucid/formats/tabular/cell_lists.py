@@ -55,6 +55,8 @@ def find_separator(
         reject_unclear_lists(path, column, distinct_cells, list_cells)
         return LIST_CELL
     reject_mappings(path, column, distinct_cells)
+    reject_scored_names(path, column, distinct_cells)
+    reject_other_separators(path, column, distinct_cells, announces_lists)
     return next(
         (
             separator
@@ -91,6 +93,47 @@ def is_separator(
     if recurs or is_announced:
         raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
     return False
+
+
+OTHER_SEPARATOR = re.compile(r"\s*[^\w\s]+\s*|[_\t]+")
+MIN_KNOWN_SHARE = 0.8
+"""Share of joined cells all of whose parts must be cells of their own to be several concepts."""
+
+
+def reject_other_separators(
+    path: str, column: str, distinct_cells: Sequence[str], announces_lists: bool
+) -> None:
+    """Raise AmbiguousSeparatorError if a sign that is not known to separate concepts joins cells
+    that occur alone: `cat、dog` beside `cat` and `dog`."""
+    cells = {*distinct_cells}
+    tried = SEPARATORS if announces_lists else SEPARATORS.translate({ord(c): "" for c in ":\t-_"})
+    signs = {sign for cell in cells for sign in OTHER_SEPARATOR.findall(cell)} - {*tried}
+    for sign in sorted(signs, key=len, reverse=True):
+        if sign.strip() and sign.strip() in tried:
+            continue
+        joined = sorted(cell for cell in cells if len(split_cell(cell, sign)) > 1)
+        known = [cell for cell in joined if {*split_cell(cell, sign)} <= cells]
+        if len(known) > 1 and len(known) >= MIN_KNOWN_SHARE * len(joined):
+            raise AmbiguousSeparatorError(path, column, known[0], sign)
+
+
+SCORED_NAME = re.compile(r"(\D.*?)\s*[:=(]\s*(0?\.\d+|[01]\.\d+)\s*\)?")
+"""A concept with a score: `dog:0.73`, `dog (0.73)`."""
+
+
+def reject_scored_names(path: str, column: str, distinct_cells: Sequence[str]) -> None:
+    """Raise InvalidRecordError if every part of the cells gives a concept a score."""
+    parts = {
+        part.strip() for cell in distinct_cells for part in re.split("[;,|]", cell) if part.strip()
+    }
+    if len(parts) > 1 and all(SCORED_NAME.fullmatch(part) for part in parts):
+        raise InvalidRecordError(
+            path,
+            f"column {column}",
+            f"'{min(parts)}' gives a concept a score",
+            "Write the names of the concepts that are there; of predictions, one row with a score "
+            "for each image and concept.",
+        )
 
 
 def reject_joining_words(path: str, column: str, cells: Sequence[str]) -> None:

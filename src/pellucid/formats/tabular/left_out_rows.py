@@ -43,7 +43,7 @@ ACCEPTING_WORDS = (
     *("accept", "accepted", "approve", "approved", "ok", "done", "valid", "pass"),
     *("passed", "complete", "completed", "reviewed", "labeled", "labelled", "annotated"),
     *("submitted", "verified", "confirmed", "keep", "kept", "pending", "unsure", ""),
-    *("final", "published", "active", "current", "new", "open", "good"),
+    *("final", "published", "active", "current"),
 )
 """What else such a column says: another word is of something else, such as the camera."""
 GROUND_TRUTH_FLAGS = ("isgt", "gt", "isgroundtruth")

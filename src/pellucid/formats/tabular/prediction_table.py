@@ -128,10 +128,10 @@ def parse_by_roles(
             explain_prediction_columns(reader, options)
         return parse_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     if not options.columns:
-        reject_several_models(reader, roles)
         reject_annotated_rows(reader, roles)
-        reject_left_out_rows(reader, roles)
         reject_failures(reader, roles)
+        reject_several_models(reader, roles)
+        reject_left_out_rows(reader, roles)
         if not is_detection:
             reject_answers(reader, roles)
     if is_detection:
