@@ -488,3 +488,29 @@ def test_two_concepts_are_not_looked_through_for_confusions(workspace, tmp_path)
     version.add_predictions(toys.results(tmp_path))
     assert len(version.evaluation.concepts) == 2
     assert not any("confused" in text for text in version.results().findings().not_found)
+
+
+def guesses(seed, images, concepts, accuracy):
+    """Labels, and scores that say nothing about whether the highest is right."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, concepts, images)
+    predicted = np.where(random.random(images) < accuracy, truth, (truth + 1) % concepts)
+    scores = np.full((images, concepts), 0.001)
+    scores[np.arange(images), predicted] = random.uniform(0.5, 1, images)
+    return truth, scores
+
+
+@pytest.mark.parametrize(("accuracies", "is_worse"), [((0.5, 0.5), False), ((0.9, 0.7), True)])
+def test_training_is_not_called_worse_for_thresholds_fitted_to_validation(
+    workspace, accuracies, is_worse
+):
+    """Of forty thresholds that are fitted to five images each, all look worse on training."""
+    validation, training = (
+        guesses(seed, images, 40, accuracy)
+        for seed, images, accuracy in zip((1, 2), (200, 2_000), accuracies, strict=True)
+    )
+    labels, scores = (np.concatenate(parts) for parts in zip(validation, training, strict=True))
+    version = classification(workspace, labels, scores, ["validation"] * 200 + ["training"] * 2_000)
+    shares = {f.split: f.at.tp / (f.at.tp + f.at.fp + f.at.fn) for f in version.results().figures()}
+    assert shares["training"] < shares["validation"] - 0.05
+    assert any("worse on training" in text for text in version.results().remarks()) == is_worse

@@ -18,9 +18,13 @@ from pellucid.core.tables import SPLITS, Float64Array, Int64Array
 from pellucid.evaluation.bootstrap import Interval, objective_interval
 from pellucid.evaluation.counts import count_outcomes, f1, histogram, precision, recall
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
-from pellucid.evaluation.evaluation import VALIDATION, Evaluation
+from pellucid.evaluation.evaluation import TRAINING, VALIDATION, Evaluation
 from pellucid.evaluation.objectives import optimize_objective, parse_objective
-from pellucid.evaluation.thresholds import ScoredPredictions, Threshold
+from pellucid.evaluation.thresholds import (
+    ScoredPredictions,
+    Threshold,
+    min_error_thresholds,
+)
 from pellucid.results.curves_svg import curves_svg
 
 MIN_ANNOTATIONS = 30
@@ -262,14 +266,42 @@ def figure_remarks(
     }
     if "training" in annotated_splits and "validation" in annotated_splits:
         messages += train_gap_remarks(
-            annotated_splits["training"].at, annotated_splits["validation"].at
+            annotated_splits["training"].at,
+            annotated_splits["validation"].at,
+            lambda: validation_fitted_to_training(evaluation, concept),
         )
     return messages
 
 
-def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> list[str]:
+MIN_SHARE_GAP = 0.05
+"""Smallest difference between training and validation that is remarked on."""
+
+
+def validation_fitted_to_training(evaluation: Evaluation, concept: int | None) -> OperatingPoint:
+    """Validation at the thresholds that make the fewest errors on training. Those in use make the
+    fewest on validation, so training looks worse at them even where the model does equally well."""
+    concept_count = len(evaluation.concepts)
+    predictions = [
+        evaluation.concept_predictions(TRAINING, index) for index in range(concept_count)
+    ]
+    thresholds = np.array([threshold.value for threshold in min_error_thresholds(predictions)])
+    counts = count_outcomes(evaluation, VALIDATION, thresholds)
+    rows = slice(None) if concept is None else slice(concept, concept + 1)
+    return operating_point(
+        int(counts.tp[rows].sum()), int(counts.fp[rows].sum()), int(counts.fn[rows].sum())
+    )
+
+
+def train_gap_remarks(
+    training: OperatingPoint, validation: OperatingPoint, fit: Callable[[], OperatingPoint]
+) -> list[str]:
     """Whether training is significantly better (overfitting) or worse (noisy labels) than
-    validation: a two-proportion test of the shares of correct decisions, at 1 %."""
+    validation: a two-proportion test of the shares of correct decisions, at 1 %.
+
+    Args:
+        fit: validation at the thresholds that are best on training. Training is worse if it is
+            worse than that too.
+    """
     trials = [(point.tp, point.tp + point.fp + point.fn) for point in (training, validation)]
     if min(decision_count for _, decision_count in trials) < MIN_ANNOTATIONS:
         return []
@@ -277,13 +309,20 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
     pooled = (a + b) / (n + m)
     standard_error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     difference = a / n - b / m
-    if not standard_error or abs(difference) < 2.58 * standard_error or abs(difference) < 0.05:
+    if (
+        not standard_error
+        or abs(difference) < 2.58 * standard_error
+        or abs(difference) < MIN_SHARE_GAP
+    ):
         return []
     shares = (
         f"TP / (TP + FP + FN) is {100 * a / n:.0f} % on training, {100 * b / m:.0f} % on validation"
     )
     if difference > 0:
         return [f"{shares}: the model does better on its training images (overfitting)"]
+    fitted = fit()
+    if a / n > fitted.tp / max(1, fitted.tp + fitted.fp + fitted.fn) - MIN_SHARE_GAP:
+        return []
     return [
         f"{shares}: worse on training, which suggests noisy training annotations or a harder split"
     ]
