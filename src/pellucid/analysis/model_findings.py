@@ -92,8 +92,8 @@ def describe_rarely_found(
     evidence = f"the recall of all concepts is {100 * overall:.0f} %"
     if below := int(evaluation.matched.lengths(split)[concept]) - tp:
         evidence += (
-            f"; {below:,} are predicted below the threshold of {thresholds[concept]:.3g}, where "
-            "false positives would be more"
+            f"; {below:,} {'is' if below == 1 else 'are'} predicted below the threshold of "
+            f"{thresholds[concept]:.3g}, where false positives would be more"
         )
     return Finding(
         "rarely_found",

@@ -101,6 +101,8 @@ class ParsedAnnotations:
         unit: of the boxes; `fractions` of the image size are converted to pixels when the size is
             known
         box_shapes: where the numbers of a box are as written and have several possible meanings
+        stated_shape: where names of columns say what the numbers are, what they say; `box` is
+            [left, top, width, height] then
     """
 
     path: str
@@ -116,6 +118,7 @@ class ParsedAnnotations:
     unit: BoxUnit = "pixels"
     inferences: list[Inference] = field(default_factory=list)
     box_shapes: BoxShapes | None = None
+    stated_shape: BoxShape | None = None
 
 
 def create_images(

@@ -332,12 +332,13 @@ class BoxFormatRequiredError(PellucidError):
 class BoxesOutsideImagesError(PellucidError):
     """Most boxes of a format that states their meaning lie outside their image."""
 
-    def __init__(self, path: object, format_name: str, share: float) -> None:
+    def __init__(self, path: object, format_name: str, share: float, shape: str = "xywh") -> None:
         super().__init__(
             f"{path}: only {share:.0%} of its boxes lie inside their image, read as {format_name} "
             "defines them. The program that wrote the file may have another order of numbers, or "
-            "the images another size. Correct the numbers, or write a CSV table "
-            "(docs/formats.md)."
+            "the images another size. Correct the numbers, or state their unit: --boxes "
+            f"{shape}-1000-stretched for a scale of 0 to 1000, {shape}-640-stretched for images "
+            "that were resized to 640 x 640."
         )
 
 

@@ -123,7 +123,7 @@ def reject_percent(
     sizes = sizes[(sizes > 0).all(axis=1)]
     if not len(sizes) or np.median(sizes, axis=0).min() < MIN_SIZE_BEYOND_PERCENT:
         return
-    candidates = shapes.candidates[:2] if source.box_shapes else ("xywh",)
+    candidates = shapes.candidates[:2] if source.box_shapes else (source.stated_shape or "xywh",)
     names = [f"{name}-{unit}" for unit in ("pixels", "percent") for name in candidates]
     raise BoxFormatRequiredError(
         source.path, "no box reaches beyond 100, in larger images; boxes may be in percent", names
@@ -274,7 +274,8 @@ def check_stated(
     is_known = (sizes > 0).all(axis=1)
     share = inside_share(low, high, sizes)
     if is_known.any() and share < MIN_EXPECTED_SHARE and len(annotations) >= MIN_ORDERED_BOXES:
-        raise BoxesOutsideImagesError(source.path, source.format, share)
+        shape = source.stated_shape or "xywh"
+        raise BoxesOutsideImagesError(source.path, source.format, share, shape)
     is_read = is_known & (images.width[annotations.image] <= 0)
     if source.unit != "pixels" or not is_read.any():
         return []
@@ -332,6 +333,8 @@ def force_boxes(
     box_format = parse_box_format(forced)
     if box_format is None:
         raise InvalidChoiceError("--boxes", forced, EXAMPLE_FORMATS)
+    if source.box_shapes is None and box_format.shape == source.stated_shape:
+        box_format = replace(box_format, shape="xywh")  # converted already, but for the unit
     if source.box_shapes is None and box_format.shape != "xywh":
         raise StatedBoxesError(source.path, source.format, forced)
     inference = Inference("boxes", forced, f"boxes read as {forced} (--boxes)", [], True)

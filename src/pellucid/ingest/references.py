@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def image_interpretations(
     If a name matches several images, only the candidates are considered.
     """
     candidate_rows = np.flatnonzero(is_candidate)
-    keys, is_stem = source.image_keys, source.image_key_kind == "stem"
+    keys, is_stem = whole_numbers(source.image_keys), source.image_key_kind == "stem"
     schemes = stem_schemes(images) if is_stem else path_and_id_schemes(source, images)
     interpret_first, *interpreters = (
         partial(interpret_keys, scheme, keys, candidate_rows) for scheme in schemes
@@ -141,6 +142,18 @@ def image_interpretations(
         is_whole = by_number.explained_count >= len(candidate_rows)
         if is_one_to_one(by_number) and (is_whole or source.box is not None):
             yield by_number
+
+
+def whole_numbers(keys: Sequence[str]) -> Sequence[str]:
+    """Keys that are all numbers as whole ones: `7.0`, as pandas writes them beside empty cells."""
+    if all(key.removesuffix(".0").isdecimal() for key in keys):
+        return [key.removesuffix(".0") for key in keys]
+    return keys
+
+
+def decode_path(key: str) -> str:
+    """The path that a URL writes with %20 and the like."""
+    return unquote(strip_dot_slash(key)) if "%" in key else strip_dot_slash(key)
 
 
 def named(images: Images, name: Callable[[str], str]) -> Callable[[], list[str]]:
@@ -205,6 +218,12 @@ def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[Namin
         padded_scheme,
         ("file stem without leading zeros", named(images, numeric_stem), strip_dot_slash),
         ("path in Unicode NFC", named(images, compose_path), compose_path),
+        ("path, percent-decoded", named(images, str), decode_path),
+        (
+            "file name, percent-decoded",
+            named(images, base_name),
+            lambda k: base_name(decode_path(k)),
+        ),
         ("path, ignoring case", named(images, fold_path), fold_path),
         ("file name, ignoring case", named(images, fold_base), fold_base),
         ("file stem, ignoring case", named(images, fold_stem), fold_stem),

@@ -5,8 +5,8 @@ const partner = { kind: 'prediction', concept: 1, score: 0.277, iou: 0.184, box:
 const concepts = ['person', 'motorcycle'];
 
 test.each([
-  ['below_threshold', 'score 0.277'],
-  ['badly_placed', 'IoU 0.18'],
+  ['below_threshold', 'score .277'],
+  ['badly_placed', 'IoU .18'],
   ['taken', 'taken'],
   ['duplicate', 'duplicate'],
   ['other_concept', 'on motorcycle'],

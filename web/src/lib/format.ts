@@ -3,8 +3,12 @@ const whole = new Intl.NumberFormat('en-US');
 
 export const count = (value: number): string => whole.format(value);
 
+/** A number from 0 to 1, without its leading zero: `.93`. */
+export const fraction = (value: number, decimals: number): string =>
+  value.toFixed(decimals).replace(/^(-?)0\./, '$1.');
+
 export const share = (part: number, all: number): string =>
-  all > 0 ? (part / all).toFixed(2) : '–';
+  all > 0 ? fraction(part / all, 2) : '–';
 
 /** A score or threshold: three decimals, more where these would say 0 or 1 falsely, or for scores of another scale. */
 export function score(value: number | null): string {
@@ -14,8 +18,8 @@ export function score(value: number | null): string {
   const short = value.toFixed(3);
   if ((short === '0.000' || short === '-0.000') && value !== 0) return value.toExponential(1);
   if (short === '1.000' && value < 1)
-    return value.toFixed(5) === '1.00000' ? '0.99999' : value.toFixed(5);
-  return short;
+    return value.toFixed(5) === '1.00000' ? '.99999' : fraction(value, 5);
+  return fraction(value, 3);
 }
 
 /** A p-value: small ones as a power of ten. */
@@ -28,4 +32,4 @@ export const readingText = ({ read, of }: { read: number; of: number }): string 
 
 /** An overlap, cut off after some decimals: one below the version's minimum does not read as if it reached it. */
 export const overlap = (value: number, decimals = 2): string =>
-  (Math.floor(value * 10 ** decimals + 1e-9) / 10 ** decimals).toFixed(decimals);
+  fraction(Math.floor(value * 10 ** decimals + 1e-9) / 10 ** decimals, decimals);

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { change, day, ratio, tick } from './summary';
 
 test('a change is an arrow with its size, good or bad by what is better', () => {
-  expect(change(0.3, 0.25, ratio, 1)).toEqual({ text: '▲ 0.050', isBetter: true });
-  expect(change(0.2, 0.25, ratio, 1)).toEqual({ text: '▼ 0.050', isBetter: false });
+  expect(change(0.3, 0.25, ratio, 1)).toEqual({ text: '▲ .050', isBetter: true });
+  expect(change(0.2, 0.25, ratio, 1)).toEqual({ text: '▼ .050', isBetter: false });
   expect(change(10, 12, String, -1)).toEqual({ text: '▼ 2', isBetter: true });
   expect(change(12, 10, String, -1)).toEqual({ text: '▲ 2', isBetter: false });
 });

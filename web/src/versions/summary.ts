@@ -1,7 +1,9 @@
+import { fraction } from '../lib/format';
+
 /** How the overview of versions writes figures, dates and changes. */
 
 /** A figure between 0 and 1. */
-export const ratio = (value: number): string => value.toFixed(3);
+export const ratio = (value: number): string => fraction(value, 3);
 
 /** The day of a time stamp, such as 28 Nov 2026. */
 export const day = (stamp: string): string =>

@@ -321,6 +321,8 @@ def alternative_source(
     boxes = predictions[:, 2:6]
     if not are_probabilities(predictions[:, 1]) or (boxes[:, 2:] < 0).any():
         return None
+    if boxes[:, :3].max(initial=0) <= 1 < boxes[:, 3].max(initial=0):
+        return None  # a box in fractions with the confidence in percent behind it
     if boxes.max(initial=0) > 2:
         return build_label_source(1, "pixels", boxes)
     return build_label_source(1, "fractions", center_to_corner(boxes))

@@ -32,7 +32,12 @@ from pellucid.formats.tabular.left_out_rows import reject_left_out_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
-from pellucid.formats.tabular.wide_annotations import flag_texts, one_hot_columns, parse_one_hot
+from pellucid.formats.tabular.wide_annotations import (
+    flag_texts,
+    one_hot_columns,
+    parse_one_hot,
+    reject_marks,
+)
 
 
 def has_annotation_columns(reader: TableReader, options: ReadOptions) -> bool:
@@ -52,6 +57,8 @@ def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> Non
     roles = assign_roles(reader, purpose_of(options), forced=options.columns)
     reject_unread_boxes(reader, roles.layout, roles.coordinates, options.kind is None)
     missing = "the image" if roles.image is None else "the concept"
+    if roles.image is not None:
+        reject_marks(reader, roles)
     role = "image" if roles.image is None else "concept"
     remedy = f"Name it with --columns {role}=COLUMN, or rename it to {role}."
     numbered = numbered_concept_columns(reader)

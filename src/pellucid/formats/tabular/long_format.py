@@ -139,6 +139,7 @@ def build_table_annotations(
         None,
         [*long_rows.notes, *notes, column_note],
         box_shapes=long_rows.box_shapes,
+        stated_shape=roles.layout.shape if roles.layout and roles.layout.is_certain else None,
     )
 
 

@@ -166,6 +166,34 @@ def all_within_unit(reader: TableReader, column_name: str) -> bool:
     return bool(((numbers >= 0) & (numbers <= 1)).all())
 
 
+MARKS = {
+    *("x", "✓", "✔", "✗", "✘", "v", "+", "-", "?", "t", "f", "u", "unk", "unknown", "unclear"),
+    *("positive", "negative", "pos", "neg", "maybe", "uncertain", "2", "3", "9", "-9", "99", "-99"),
+    *("0.5", "2.0", "9.0", "-9.0"),
+}
+"""Cells that may say whether a concept is there, and that are not read."""
+
+
+def reject_marks(reader: TableReader, roles: ColumnRoles) -> None:
+    """Raise InvalidRecordError if several columns have the same few cells, as if each were of a
+    concept, but others than 0 and 1."""
+    known = {*FLAG_WORDS, *MISSING_WORDS}
+    marked = {
+        column: texts
+        for column in reader.drop_index_columns(roles.unassigned_columns(reader))
+        if (texts := {*flag_texts(reader, column)}) <= known | MARKS and texts - {""}
+    }
+    odd = {text for texts in marked.values() for text in texts - known}
+    if len(marked) > 1 and odd:
+        raise InvalidRecordError(
+            reader.path,
+            f"columns {summarize_names(list(marked))}",
+            f"they have {summarize_names(sorted(odd))}, as if each were of a concept",
+            "Write 1 where it is there, 0 where it is not, and leave the cell empty where that is "
+            "not known.",
+        )
+
+
 def reject_other_cells(reader: TableReader, concepts: list[str], cell_texts: Any) -> None:
     is_other = ~np.isin(cell_texts, [*FLAG_WORDS, *MISSING_WORDS])
     if is_other.any():
