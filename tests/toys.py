@@ -151,3 +151,8 @@ def run_async(coroutine):
     """Run a coroutine in a thread of its own: the browser's loop may occupy this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
+
+
+def fraction(value):
+    """A figure between 0 and 1 as the page shows it: `.123`."""
+    return f"{value:.3f}".removeprefix("0")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, Page, expect
 
+import toys
 from pellucid.results.figures import tab_changes
 
 pytestmark = pytest.mark.browser
@@ -146,7 +147,7 @@ def test_threshold_of_another_objective_can_be_used(go, demo):
     expect(slider).to_have_attribute("aria-valuenow", str(wanted.threshold))
     expect(
         page.get_by_role("region", name="At the thresholds").locator("tr.current")
-    ).to_contain_text(f"{wanted.recall:.3f}")
+    ).to_contain_text(toys.fraction(wanted.recall))
 
 
 def test_confusion_cells_open_their_items_by_mouse_and_key(go, demo):

@@ -63,7 +63,7 @@ def test_the_first_screen_says_what_is_wrong(opened, view):
     for text in view.version("m").results().findings().not_found:
         expect(page.get_by_text(text)).to_be_visible()
     overall = view.version("m").metrics().overall
-    expect(page.locator(".figures")).to_contain_text(f"{overall.coco['AP']:.3f}")
+    expect(page.locator(".figures")).to_contain_text(toys.fraction(overall.coco["AP"]))
     expect(page.locator(".figures")).to_contain_text(str(overall.errors))
 
 

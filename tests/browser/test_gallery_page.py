@@ -64,7 +64,7 @@ def test_selecting_a_concept_shows_its_items_and_metrics(gallery, demo):
     page.get_by_role("button", name=re.compile("infected cell")).click()
     expect(page.get_by_role("heading", name="infected cell")).to_be_visible()
     threshold = demo.view("cells").version("v2").thresholds["infected cell"]
-    expect(page.locator(".summary")).to_contain_text(f"{threshold.value:.3f}")
+    expect(page.locator(".summary")).to_contain_text(toys.fraction(threshold.value))
     expect(page.locator(".summary .counts")).to_have_text(
         re.compile(rf"✓ {threshold.tp}\s+\+ {threshold.fp}\s+− {threshold.fn}")
     )
@@ -190,7 +190,7 @@ def test_viewer_follows_the_grid_order(gallery, demo):
         expect(viewer).to_contain_text(f"{place + 1} of {len(missing)}")
         expect(viewer).to_contain_text(missing[place].image)
         expect(viewer.locator("h2")).to_have_text(
-            f"{missing[place].concept} {missing[place].score:.3f}"
+            f"{missing[place].concept} {toys.fraction(missing[place].score)}"
         )
         expect(viewer.locator(".stage rect.line").first).to_be_visible()
         page.keyboard.press("ArrowRight")
@@ -234,7 +234,7 @@ def test_score_bar_scrolls_by_score(gallery):
     room = page.locator(".track").bounding_box()
     page.mouse.click(room["x"] + 5, room["y"] + room["height"] * 0.5)
     first = page.locator("[role=option]").nth(12)
-    expect(first).to_contain_text(re.compile(r"score 0\.(4|5)"))
+    expect(first).to_contain_text(re.compile(r"score \.(4|5)"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import pellucid
+import toys
 from pellucid.formats.errors import ExportError
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -120,8 +121,8 @@ def test_export_heads_with_figures_and_offers_no_keys_that_do_nothing(opened, de
     page.keyboard.press("P")
     overall = demo.view("cells").version("v2").metrics("validation").overall
     findings = page.locator(".findings")
-    expect(findings).to_contain_text(f"{overall.coco['AP']:.3f}")
-    expect(findings).to_contain_text(f"{overall.coco['AP50']:.3f}")
+    expect(findings).to_contain_text(toys.fraction(overall.coco["AP"]))
+    expect(findings).to_contain_text(toys.fraction(overall.coco["AP50"]))
     expect(findings).to_contain_text(f"{overall.errors} → ")
     keys = page.locator("footer .keys")
     expect(keys).to_contain_text("all items g")

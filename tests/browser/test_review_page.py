@@ -525,7 +525,7 @@ def test_verdicts_say_what_they_do_to_the_item(page, tmp_path, served):
     )
     page.goto(f"{address}?view=v&version=m&tab=missing&at=dent:0.5&at=rust:0.5")
     bar = page.get_by_role("toolbar", name="Review")
-    expect(page.locator("#item-0")).to_contain_text("IoU 0.33")
+    expect(page.locator("#item-0")).to_contain_text("IoU .33")
     expect(bar.get_by_role("button").first).to_have_text("Move label here w")
     page.keyboard.press("w")
     expect(page.locator("#item-0 .stamp")).to_have_text("✓ Label changed")

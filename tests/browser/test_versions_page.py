@@ -42,7 +42,7 @@ def test_several_versions_are_the_first_screen(opened, view):
     expect(names).to_have_text(["waiting", "second", "first"])
     for name in ("first", "second"):
         overall = view.version(name).metrics().overall
-        expect(row(page, name)).to_contain_text(f"{overall.coco['AP']:.3f}")
+        expect(row(page, name)).to_contain_text(toys.fraction(overall.coco["AP"]))
         expect(row(page, name).locator(".number b").nth(2)).to_have_text(str(overall.errors))
     expect(row(page, "second")).to_contain_text("▼ 1")
     expect(row(page, "waiting")).to_contain_text("pellucid predictions new.pellucid panels waiting")
@@ -87,7 +87,9 @@ def test_concepts_whose_ap_changed_most(page: Page, demo, demo_address):
     expect(rose.get_by_role("button")).to_have_count(len(changes))
     for row, name in zip(rose.get_by_role("button").all(), changes, strict=True):
         expect(row).to_contain_text(name)
-        expect(row).to_contain_text(f"{earlier[name]:.3f} → {later[name]:.3f}")
+        expect(row).to_contain_text(
+            f"{toys.fraction(earlier[name])} → {toys.fraction(later[name])}"
+        )
     rose.get_by_role("button").first.click()
     expect(page.locator(".summary h1")).to_have_text(changes[0])
 

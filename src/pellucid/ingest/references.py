@@ -513,12 +513,31 @@ def reject_ambiguous(
         )
 
 
+def reject_repeated_names(source: ParsedPredictions, images: Images) -> None:
+    """Raise AmbiguousReferenceError if two keys end in the name of the same image: the folders of
+    two runs."""
+    rows = {file_stem(path): path for path in images.path.tolist()}
+    keys_of_stem: dict[str, str] = {}
+    for key in source.image_keys:
+        stem = base_name(key) if source.image_key_kind == "stem" else file_stem(key)
+        first = keys_of_stem.setdefault(stem, key)
+        if first != key and stem in rows:
+            raise AmbiguousReferenceError(
+                source.path,
+                "image",
+                str(rows[stem]),
+                [first, key],
+                "Import the results of one run at a time, each as a version of its own.",
+            )
+
+
 def note_unmatched_images(
     source: ParsedPredictions, image_refs: Interpretation, images: Images
 ) -> list[Note]:
     """Notes on unresolved image keys, whose predictions are left out. Raises NoMatchesError if
     none is resolved."""
     if source.image_keys and not image_refs.explained_count:
+        reject_repeated_names(source, images)
         raise NoMatchesError(source.path, "images", source.image_keys, images.path)
     unknown_images = [
         key

@@ -10,9 +10,7 @@ export function orderName(order: Order, tab: Tab, kind: Kind, hasScores = true):
   if (order === 'mistakes') return 'Likely label errors';
   if (order === 'similar') return 'Similar together';
   if (!hasScores) return 'By file name';
-  return tab === 'extra' && kind === 'detection'
-    ? 'Lowest best match'
-    : 'Highest score first';
+  return tab === 'extra' && kind === 'detection' ? 'Lowest best match' : 'Highest score first';
 }
 
 /** The orders of whole images. */

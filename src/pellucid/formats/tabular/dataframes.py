@@ -27,6 +27,15 @@ CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
 def table_columns(source: Any) -> Any:
     """Columns of a long table of annotations or predictions, or the source itself if it already
     has columns."""
+    if maps_images_to_scores(source):
+        rows = [
+            (image, name, score) for image, row in source.items() for name, score in row.items()
+        ]
+        return {
+            "image": [image for image, _, _ in rows],
+            "concept": [name for _, name, _ in rows],
+            "score": [score for _, _, score in rows],
+        }
     if maps_images_to_detections(source):
         return flatten_detections(source)
     if maps_images_to_names(source):
@@ -34,6 +43,9 @@ def table_columns(source: Any) -> Any:
     if is_row_list(source):
         names = list(dict.fromkeys(name for row in source for name in row))
         return {name: [row.get(name) for row in source] for name in names}
+    reject_no_columns(source)
+    if isinstance(getattr(getattr(source, "index", None), "name", None), str):
+        return source.reset_index()  # a named index of pandas is a column
     return convert_arrow_stream(source)
 
 
@@ -53,6 +65,33 @@ def convert_arrow_stream(source: Any) -> Any:
             ) from error
         return pyarrow.table(source)
     return source
+
+
+def reject_no_columns(source: Any) -> None:
+    """Raise InMemoryDataError for a list, or for a dict with other values than columns."""
+    if isinstance(source, Sequence):
+        raise InMemoryDataError(f"a {type(source).__name__}")
+    for name, column in source.items() if isinstance(source, Mapping) else ():
+        if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+            raise InMemoryDataError(f"a dict of which '{name}' is no column")
+        if len(getattr(column, "shape", (0,))) > 1:
+            raise InMemoryDataError(f"a dict of which the column '{name}' has several dimensions")
+
+
+def maps_images_to_scores(source: Any) -> bool:
+    """Whether a source gives each image a dict from concepts to scores."""
+    return (
+        isinstance(source, Mapping)
+        and bool(source)
+        and all(
+            isinstance(row, Mapping) and row and all(map(is_score, row.values()))
+            for row in source.values()
+        )
+    )
+
+
+def is_score(value: Any) -> bool:
+    return isinstance(value, float | int | np.number) and not isinstance(value, bool)
 
 
 def maps_images_to_names(source: Any) -> bool:

@@ -15,7 +15,7 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.core.sql_quoting import escape_glob, quote_identifier, quote_string
 from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
 from pellucid.formats.dataset import encode_texts
-from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
+from pellucid.formats.errors import InMemoryDataError, InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
 from pellucid.formats.tabular.column_names import is_index_name, normalize_column_name
 from pellucid.formats.tabular.formula_cells import restore_formulas_sql
@@ -473,6 +473,8 @@ def open_memory_table(source: Any) -> TableReader:
             f"{ROW_INDEX_COLUMN} FROM cells"
         )
     except refusals as error:
+        if "replacement scan" in str(error):
+            raise InMemoryDataError(f"a {type(source).__name__} of other cells") from error
         raise MalformedFileError(location, describe_table_error(str(error))) from error
     return TableReader(location, connection, parse_column_types(connection), "row", 0)
 
