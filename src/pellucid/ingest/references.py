@@ -513,22 +513,20 @@ def reject_ambiguous(
         )
 
 
-def reject_repeated_names(source: ParsedPredictions, images: Images) -> None:
-    """Raise AmbiguousReferenceError if two keys end in the name of the same image: the folders of
-    two runs."""
-    rows = {file_stem(path): path for path in images.path.tolist()}
-    keys_of_stem: dict[str, str] = {}
+def repeated_name_advice(source: ParsedPredictions, images: Images) -> str:
+    """What to do where two keys end in the name of the same image, as in the folders of two runs;
+    empty if none do."""
+    paths = {file_stem(path): path for path in images.path.tolist()}
+    key_of_stem: dict[str, str] = {}
     for key in source.image_keys:
         stem = base_name(key) if source.image_key_kind == "stem" else file_stem(key)
-        first = keys_of_stem.setdefault(stem, key)
-        if first != key and stem in rows:
-            raise AmbiguousReferenceError(
-                source.path,
-                "image",
-                str(rows[stem]),
-                [first, key],
-                "Import the results of one run at a time, each as a version of its own.",
+        first = key_of_stem.setdefault(stem, key)
+        if first != key and stem in paths:
+            return (
+                f" '{first}' and '{key}' both end in the name of '{paths[stem]}': import the "
+                "results of one run at a time, each as a version of its own."
             )
+    return ""
 
 
 def note_unmatched_images(
@@ -537,8 +535,8 @@ def note_unmatched_images(
     """Notes on unresolved image keys, whose predictions are left out. Raises NoMatchesError if
     none is resolved."""
     if source.image_keys and not image_refs.explained_count:
-        reject_repeated_names(source, images)
-        raise NoMatchesError(source.path, "images", source.image_keys, images.path)
+        advice = repeated_name_advice(source, images)
+        raise NoMatchesError(source.path, "images", source.image_keys, images.path, remedy=advice)
     unknown_images = [
         key
         for key, position in zip(source.image_keys, image_refs.positions, strict=True)
