@@ -28,12 +28,13 @@ def test_agreeing_people_and_several_tags_are_read(tmp_path):
     assert "tags: tagging view" in done.stdout + done.stderr
 
 
-def test_boxes_of_several_people_are_reported(tmp_path):
-    rows = "image,xmin,ymin,xmax,ymax,label,annotator\n"
-    rows += "a.jpg,1,2,30,40,cat,ann\na.jpg,1,2,31,40,cat,bob\nb.jpg,1,2,31,40,cat,bob\n"
+@pytest.mark.parametrize(("column", "sources"), [("annotator", "people"), ("revision", "passes")])
+def test_boxes_of_several_people_or_passes_are_reported(tmp_path, column, sources):
+    rows = f"image,xmin,ymin,xmax,ymax,label,{column}\n"
+    rows += "a.jpg,1,2,30,40,cat,1\na.jpg,1,2,31,40,cat,2\nb.jpg,1,2,31,40,cat,2\n"
     done = toys.run_cli("add", tmp_path / "w", "v", toys.write(tmp_path / "a.csv", rows))
     assert done.returncode == 0
-    assert "1 image with boxes of several people (column 'annotator')" in done.stderr
+    assert f"1 image with boxes of several {sources} (column '{column}')" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -55,14 +56,6 @@ def test_numbers_behind_an_apostrophe_are_numbers(tmp_path):
     text = "image,xmin,ymin,xmax,ymax,label\na.jpg,1,2,30,40,cat\nb.jpg,'-1,2,30,40,dog\n"
     done = toys.run_cli("add", tmp_path / "w", "v", toys.write(tmp_path / "a.csv", text))
     assert done.returncode == 0, done.stderr
-
-
-def test_boxes_of_several_revisions_are_reported(tmp_path):
-    rows = "image,xmin,ymin,xmax,ymax,label,revision\n"
-    rows += "a.jpg,1,2,30,40,cat,1\na.jpg,1,2,31,40,cat,2\nb.jpg,1,2,31,40,cat,2\n"
-    done = toys.run_cli("add", tmp_path / "w", "v", toys.write(tmp_path / "a.csv", rows))
-    assert done.returncode == 0
-    assert "1 image with boxes of several passes (column 'revision')" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -350,9 +350,12 @@ def test_a_second_best_prediction_is_no_rival(tmp_path):
     assert evaluate(tmp_path, table(tmp_path, "p.csv", header, cells))[0] == ACCURACY
 
 
-def test_a_column_that_says_whether_the_prediction_is_right_is_metadata(tmp_path):
+@pytest.mark.parametrize("truth", ["true_label", "label"])
+@pytest.mark.parametrize("column", ["is_correct", "correct"])
+def test_a_column_that_says_whether_the_prediction_is_right_is_metadata(tmp_path, truth, column):
     def cells(image):
         return [TRUE[image], PREDICTED[image], 0.9, int(TRUE[image] == PREDICTED[image])]
 
-    header = ("true_label", "predicted_label", "score", "is_correct")
-    assert evaluate(tmp_path, table(tmp_path, "p.csv", header, cells))[0] == ACCURACY
+    header = (truth, "predicted_label", "score", column)
+    file = table(tmp_path, "p.csv", header, cells)
+    assert evaluate(tmp_path, file, truth=file)[0] == ACCURACY

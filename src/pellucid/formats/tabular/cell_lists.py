@@ -111,7 +111,7 @@ def reject_other_separators(
     for sign in sorted(signs, key=len, reverse=True):
         if sign.strip() and sign.strip() in tried:
             continue
-        joined = sorted(cell for cell in cells if len(split_cell(cell, sign)) > 1)
+        joined = sorted(cell for cell in cells if sign in cell and len(split_cell(cell, sign)) > 1)
         known = [cell for cell in joined if {*split_cell(cell, sign)} <= cells]
         if len(known) > 1 and len(known) >= MIN_KNOWN_SHARE * len(joined):
             raise AmbiguousSeparatorError(path, column, known[0], sign)
@@ -288,10 +288,22 @@ def do_parts_recur(distinct_cells: Sequence[str], separator: str) -> bool:
     if not occurrences:
         return False
     share = sum(count > 1 for count in occurrences) / len(occurrences)
-    contains_another = any(
-        first < second for first in joined for second in joined if first is not second
+    return share >= 0.5 and (
+        len(cell_counts) < len(distinct_cells) or contains_another(joined, cell_counts)
     )
-    return share >= 0.5 and (contains_another or len(cell_counts) < len(distinct_cells))
+
+
+def contains_another(joined: Sequence[set[str]], cell_counts: Counter[str]) -> bool:
+    """Whether one of these sets is part of another. Only those with its rarest part can hold it."""
+    sets_of_part: dict[str, list[set[str]]] = {}
+    for parts in joined:
+        for part in parts:
+            sets_of_part.setdefault(part, []).append(parts)
+    return any(
+        first < second
+        for first in joined
+        for second in sets_of_part[min(first, key=cell_counts.__getitem__)]
+    )
 
 
 def is_list_cell(cell: str) -> bool:

@@ -58,7 +58,7 @@ def reject_left_out_rows(reader: TableReader, roles: ColumnRoles) -> None:
     for column in roles.unassigned_columns(reader):
         if roles.concept is None and marking_word(column) in KEPT_WORDS:
             continue  # beside columns of concepts it may be one
-        if marking_word(column) == "correct" and has_both_sides(reader):
+        if marking_word(column) == "correct" and has_predictions(reader, roles):
             continue  # it says whether the prediction is right
         is_left_out = left_out_rows(reader, column)
         if is_left_out is not None and is_left_out.any():
@@ -78,9 +78,10 @@ def marking_word(column: str) -> str:
     return "".join(token for token in tokens if token not in OTHER_WORDS)
 
 
-def has_both_sides(reader: TableReader) -> bool:
-    """Whether the table has columns marked as true and as predicted."""
-    return {"true", "predicted"} <= {parse_column_name(c).marker for c in reader.column_types}
+def has_predictions(reader: TableReader, roles: ColumnRoles) -> bool:
+    """Whether the table has scores, or a column marked as predicted."""
+    markers = {parse_column_name(column).marker for column in reader.column_types}
+    return roles.score is not None or "predicted" in markers
 
 
 def left_out_rows(reader: TableReader, column: str) -> BoolArray | None:
