@@ -53,6 +53,11 @@ REFUSED = {
         *(box[0] + box[2] / 2, box[1] + box[3] / 2),
         *(box[2] / 2, box[3] / 2),
     ],
+    "moved by .60, -25": lambda box, w, h: [box[0] - 60, box[1] + 25, box[2], box[3]],
+    "cropped to 300 x 300": lambda box, w, h: [
+        *(box[0] - (w - 300) / 2, box[1] - (h - 300) / 2),
+        *box[2:],
+    ],
     "y, x, width": lambda box, w, h: [box[1], box[0], box[2], box[3]],
 }
 
@@ -131,3 +136,23 @@ def test_boxes_of_a_poor_model_stay_as_written(tmp_path, objects):
     boxes = iter(anywhere)
     truth, results, _ = write_sets(tmp_path, objects, lambda box, w, h: next(boxes))
     assert add(tmp_path, truth, results).tolist() == [box.tolist() for box in anywhere]
+
+
+def test_corners_from_minus_one_to_one_are_refused(tmp_path, objects):
+    truth, _, meant = write_sets(tmp_path, objects, lambda box, w, h: box)
+    sizes = np.array([size for size, boxes in objects for _ in boxes])
+    corners = np.column_stack([meant[:, :2], meant[:, :2] + meant[:, 2:]])
+    rows = [
+        f"{i}.jpg,a,{0.9 - k / 1000},{','.join(map(str, line))}"
+        for k, (i, line) in enumerate(
+            zip(
+                [i for i, (_, boxes) in enumerate(objects) for _ in boxes],
+                corners / np.tile(sizes, 2) * 2 - 1,
+                strict=True,
+            )
+        )
+    ]
+    header = "image,label,score,xmin,ymin,xmax,ymax"
+    results = toys.write(tmp_path / "p.csv", "\n".join([header, *rows]) + "\n")
+    with pytest.raises(InvalidRecordError, match="from -1 to 1"):
+        add(tmp_path, truth, results)

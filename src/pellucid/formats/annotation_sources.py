@@ -45,6 +45,7 @@ from pellucid.formats.tabular.annotation_table import (
     has_annotation_columns,
     parse_annotation_table,
 )
+from pellucid.formats.tabular.box_lists import split_box_lists
 from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
 from pellucid.formats.tabular.reader import open_memory_table
 from pellucid.formats.unsupported import reject_unsupported_format
@@ -112,7 +113,7 @@ def parse_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotat
         with rename_errors(), memory_documents.as_json_file(source) as path:
             records = parse_annotation_file(path, None, options)
             return replace(records, path=memory_documents.RECORDS_NAME)
-    table_reader = open_memory_table(dataframes.table_columns(source))
+    table_reader = split_box_lists(open_memory_table(dataframes.table_columns(source)))
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
     annotations = parse_annotation_table(table_reader, options)

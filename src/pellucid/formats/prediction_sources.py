@@ -36,6 +36,7 @@ from pellucid.formats.registry import (
 )
 from pellucid.formats.source_errors import convert_os_errors, describe_content, rename_errors
 from pellucid.formats.tabular import dataframes, table
+from pellucid.formats.tabular.box_lists import split_box_lists
 from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
 from pellucid.formats.tabular.prediction_table import (
     explain_prediction_columns,
@@ -86,7 +87,7 @@ def parse_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredict
         with rename_errors(), memory_documents.as_json_file(source) as path:
             records = parse_prediction_file(path, None, options)
             return replace(records, path=memory_documents.RECORDS_NAME)
-    table_reader = open_memory_table(dataframes.table_columns(source))
+    table_reader = split_box_lists(open_memory_table(dataframes.table_columns(source)))
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)
     predictions = parse_prediction_table(table_reader, options)
@@ -170,4 +171,5 @@ def contains_predictions(source: str | Path) -> bool:
         if annotation_format is not None:
             return False
         is_known = any(reader.matches(probe) for reader in PREDICTION_READERS[:-1])
-        return is_known or table.contains_scores(probe)
+        is_scored_json = json_predictions.has_scores_by_concept(probe)
+        return is_known or is_scored_json or table.contains_scores(probe)

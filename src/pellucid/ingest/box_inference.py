@@ -20,9 +20,10 @@ from pellucid.ingest.box_format_shares import (
 )
 from pellucid.ingest.box_formats import CORNER_SHAPES, BoxFormat, parse_box_format
 from pellucid.ingest.errors import AmbiguousInterpretationError, NoMatchesError
-from pellucid.ingest.misplaced_boxes import reject_misplaced_boxes
+from pellucid.ingest.misplaced_boxes import reject_cropped_images, reject_misplaced_boxes
 from pellucid.ingest.mixed_units import reject_mixed_units
 from pellucid.ingest.references import Interpretation
+from pellucid.ingest.resized_boxes import is_common_size
 
 MIN_OVERLAP_GAIN = 0.05
 """Required gain in mean IoU to decide what the numbers of boxes mean."""
@@ -119,6 +120,8 @@ def verify_box_format(
                 source.notes.append(disagreement_note(default_share, ranked[0]))
         reason = f"{default_share:.0%} of confident boxes overlap an annotation"
         return source, [Inference("boxes", default_format.name, reason)]
+    if box_format.is_resized and not is_common_size(box_format):
+        reject_cropped_images(source, image_refs, images, annotations, best_share)
     named_shares = [
         (variant_name(index, as_written(source, box_format)), share)
         for (index, box_format), share in ranked[:4]

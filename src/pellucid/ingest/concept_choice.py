@@ -8,6 +8,7 @@ from dataclasses import replace
 from pellucid.core.errors import summarize_names
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_agreement import MIN_BOXES, MUCH_BETTER_RATIO, BoxAgreement
+from pellucid.ingest.concept_references import default_concept_interpretation
 from pellucid.ingest.errors import AmbiguousInterpretationError, ConceptNumberingError
 from pellucid.ingest.exchanged_concepts import find_exchanges
 from pellucid.ingest.image_choice import MIN_EXTRA_BOXES
@@ -21,11 +22,7 @@ from pellucid.ingest.interpretation_choice import (
     rival_interpretations,
     select_interpretation,
 )
-from pellucid.ingest.references import (
-    Interpretation,
-    best_interpretation,
-    default_concept_interpretation,
-)
+from pellucid.ingest.references import Interpretation, best_interpretation
 from pellucid.storage.manifests import Concept
 
 MIN_NUMBERING_SHARE, MIN_NUMBERING_RATIO = 0.5, 2.0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_agreement import MUCH_BETTER_RATIO, BoxAgreement
 from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.image_references import PADDED_ID
 from pellucid.ingest.interpretation_choice import (
     BETTER_RATIO,
     Choice,
@@ -18,7 +19,7 @@ from pellucid.ingest.interpretation_choice import (
     rival_interpretations,
     select_interpretation,
 )
-from pellucid.ingest.references import PADDED_ID, Interpretation, best_interpretation, is_sufficient
+from pellucid.ingest.references import Interpretation, best_interpretation, is_sufficient
 
 MIN_EXTRA_BOXES = 1.5
 """How many more boxes must agree with an interpretation that alone resolves every id."""

@@ -24,15 +24,13 @@ from pellucid.ingest.concept_choice import (
     compare_concept_refs,
     reject_other_numbering,
 )
+from pellucid.ingest.concept_references import concept_interpretations
 from pellucid.ingest.exchanged_axes import are_images_turned
 from pellucid.ingest.image_choice import choose_image_refs, compare_image_refs
+from pellucid.ingest.image_references import image_interpretations
 from pellucid.ingest.interpretation_choice import BETTER_RATIO
 from pellucid.ingest.joint_readings import Evidence, JointReading, reject_joint_reading
-from pellucid.ingest.references import (
-    Interpretation,
-    concept_interpretations,
-    image_interpretations,
-)
+from pellucid.ingest.references import Interpretation
 from pellucid.storage.manifests import Concept
 
 

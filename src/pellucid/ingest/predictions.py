@@ -40,6 +40,7 @@ from pellucid.ingest.errors import (
 )
 from pellucid.ingest.exif import rotate_stored_predictions
 from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.image_references import image_interpretations, note_unmatched_images
 from pellucid.ingest.image_scores import absent_score_notes, complement_scores
 from pellucid.ingest.inference import Overrides, resolve_references
 from pellucid.ingest.prediction_notes import (
@@ -47,12 +48,7 @@ from pellucid.ingest.prediction_notes import (
     other_split_notes,
     outside_image_notes,
 )
-from pellucid.ingest.references import (
-    Interpretation,
-    image_interpretations,
-    note_unmatched_images,
-    reject_ambiguous,
-)
+from pellucid.ingest.references import Interpretation, reject_ambiguous
 from pellucid.ingest.shape_units import settle_shape_unit
 from pellucid.ingest.unannotated_concepts import settle_concepts
 from pellucid.storage.manifests import Concept

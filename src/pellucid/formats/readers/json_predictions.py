@@ -42,6 +42,10 @@ from pellucid.formats.tabular.reader import open_memory_table
 
 NAME = "json"
 SCORE_PATTERN = re.compile(r'"(?:pred_)?(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies))"')
+SCORES_BY_CONCEPT = re.compile(
+    r'(?:"[^"]+"\s*:\s*0\.\d+\s*,\s*){2}|\{(?:"[^"]+"\s*:\s*[01]\.\d+,?\s*){2}\}'
+)
+"""Several keys in a row with fractions, where no annotations are recognised."""
 CHUNK_BYTES = 1 << 20
 COUNTED_KEYS = (b'"category_id"', b'"score"')
 RESULT_SHAPES = ("bbox", "segmentation", "keypoints", "poly")
@@ -53,6 +57,11 @@ def matches(probe: Probe) -> bool:
         heads = [probe.load_head(name) for name in probe.sample_with_suffix(".json")]
         return any(map(has_scores, heads))
     return has_scores(probe.head)
+
+
+def has_scores_by_concept(probe: Probe) -> bool:
+    """Whether a file of JSON has a score for each of several keys: `{"cat": 0.1, "dog": 0.9}`."""
+    return is_json(probe) and SCORES_BY_CONCEPT.search(probe.head) is not None
 
 
 def is_json(probe: Probe) -> bool:

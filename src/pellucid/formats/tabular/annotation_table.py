@@ -32,6 +32,7 @@ from pellucid.formats.tabular.left_out_rows import reject_left_out_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
+from pellucid.formats.tabular.tile_coordinates import reject_tile_coordinates
 from pellucid.formats.tabular.wide_annotations import (
     flag_texts,
     one_hot_columns,
@@ -116,6 +117,8 @@ def parse_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedA
     if roles.layout and options.kind in (None, "detection"):
         is_value = has_tag_values(reader, roles.value)
         roles = replace(roles, has_tag_values=is_value)
+        if not options.columns:
+            reject_tile_coordinates(reader, roles, image_indexes)
         long_rows = parse_box_rows(reader, roles)
         long_rows.notes.extend(annotator_notes(reader, image_indexes))
     else:

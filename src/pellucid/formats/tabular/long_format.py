@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -271,7 +272,7 @@ def parse_image_metadata(
         ]
     )
     return metadata, column_note(
-        roles, long_rows.listed_concepts or (), kept_columns, unread_columns
+        replace(roles, score=None), long_rows.listed_concepts or (), kept_columns, unread_columns
     )
 
 

@@ -22,6 +22,7 @@ from pellucid.formats.tabular.left_out_rows import reject_annotated_rows, reject
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
+from pellucid.formats.tabular.tile_coordinates import reject_tile_coordinates
 from pellucid.formats.tabular.top_k import (
     RankedConcepts,
     find_numbered_pairs,
@@ -136,6 +137,8 @@ def parse_by_roles(
             reject_answers(reader, roles)
     if is_detection:
         reject_unread_shapes(reader, roles, options)
+    if roles.layout is not None and is_detection and not options.columns:
+        reject_tile_coordinates(reader, roles, image_indexes)
     predictions = parse_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
     is_binary = options.kind == "classification" and len(options.concepts) == 2
     return parse_positive_scores(predictions, roles.score, names_both) if is_binary else predictions

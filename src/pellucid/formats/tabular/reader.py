@@ -84,6 +84,13 @@ class TableReader:
         texts = self._cache_texts(column_name)
         return self._query_texts([column_name])[column_name] if texts is None else texts.copy()
 
+    def cell_values(self, column_name: str) -> list[Any]:
+        """The cells of a column: stripped texts, or the lists, numbers and None of typed ones."""
+        if self.column_types[column_name] == "VARCHAR":
+            return list(self.text_column(column_name))
+        cells = self._connection.execute(f"SELECT {quote_identifier(column_name)} FROM cells")
+        return [cell for (cell,) in cells.fetchall()]
+
     def _text_sql(self, column_name: str) -> str:
         """SQL expression for a column's stripped text."""
         identifier, sql_type = quote_identifier(column_name), self.column_types[column_name]
@@ -452,7 +459,11 @@ def is_parquet(path: Path) -> bool:
 def open_memory_table(source: Any) -> TableReader:
     """Open columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises
     MalformedFileError for anything else."""
-    location = "columns in memory"
+    return open_columns("columns in memory", source, "row", 0)
+
+
+def open_columns(location: str, source: Any, row_noun: str, first_record: int) -> TableReader:
+    """Open columns, whose rows messages name by `row_noun` and a number from `first_record`."""
     connection = open_cursor()
     refusals: tuple[type[Exception], ...] = (*query_errors(), TypeError, ValueError)
     try:
@@ -476,7 +487,8 @@ def open_memory_table(source: Any) -> TableReader:
         if "replacement scan" in str(error):
             raise InMemoryDataError(f"a {type(source).__name__} of other cells") from error
         raise MalformedFileError(location, describe_table_error(str(error))) from error
-    return TableReader(location, connection, parse_column_types(connection), "row", 0)
+    types = parse_column_types(connection)
+    return TableReader(location, connection, types, row_noun, first_record)
 
 
 def reject_duplicate_columns(source: Any, location: str) -> None:

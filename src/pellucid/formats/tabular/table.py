@@ -3,6 +3,7 @@
 
 Long: `image, concept[, split]`, with a box, `ignore` or `value`; predictions with a `score`.
 Wide: one 0/1 column per concept, or a list `a|b`; predictions with one score column per concept.
+Cells that list all boxes of an image, and their concepts, are read as one row per box.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pellucid.formats.tabular.annotation_table import (
     has_annotation_columns,
     parse_annotation_table,
 )
+from pellucid.formats.tabular.box_lists import open_rows
 from pellucid.formats.tabular.column_roles import assign_roles
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.prediction_table import (
@@ -21,7 +23,6 @@ from pellucid.formats.tabular.prediction_table import (
     has_prediction_columns,
     parse_prediction_table,
 )
-from pellucid.formats.tabular.reader import open_table
 from pellucid.formats.tabular.text_files import COMMENT_MARK, DELIMITERS
 from pellucid.formats.tabular.wide_annotations import flag_texts
 
@@ -45,13 +46,13 @@ def is_text_table(probe: Probe) -> bool:
 
 def matches(probe: Probe, options: ReadOptions = NO_OPTIONS) -> bool:
     return is_text_table(probe) and has_annotation_columns(
-        open_table(probe.path, SAMPLED_ROWS), options
+        open_rows(probe.path, SAMPLED_ROWS), options
     )
 
 
 def matches_predictions(probe: Probe, options: ReadOptions = NO_OPTIONS) -> bool:
     return is_text_table(probe) and has_prediction_columns(
-        open_table(probe.path, SAMPLED_ROWS), options
+        open_rows(probe.path, SAMPLED_ROWS), options
     )
 
 
@@ -59,7 +60,7 @@ def explain_mismatch(probe: Probe, options: ReadOptions, are_predictions: bool) 
     """Raise the error that says what a table lacks; nothing for another file."""
     if not is_text_table(probe):
         return
-    reader = open_table(probe.path)
+    reader = open_rows(probe.path)
     if are_predictions:
         explain_prediction_columns(reader, options)
     else:
@@ -71,7 +72,7 @@ def contains_scores(probe: Probe) -> bool:
     annotations would have one column per concept."""
     if not is_text_table(probe):
         return False
-    reader = open_table(probe.path, SAMPLED_ROWS)
+    reader = open_rows(probe.path, SAMPLED_ROWS)
     roles = assign_roles(reader, "annotations")
     if roles.score is not None:
         return True
@@ -91,11 +92,11 @@ def is_fraction(text: str) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    return parse_annotation_table(open_table(probe.path), options)
+    return parse_annotation_table(open_rows(probe.path), options)
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    return parse_prediction_table(open_table(probe.path), options)
+    return parse_prediction_table(open_rows(probe.path), options)
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)
