@@ -138,6 +138,23 @@ def test_a_dragged_threshold_holds_the_missing_annotations_at_the_cut(gallery, d
     page.mouse.up()
 
 
+def test_a_threshold_moved_with_keys_holds_the_wall_at_the_cut(gallery, demo):
+    page = gallery(f"{CELLS}&concept=red+cell&tab=all")
+    handle = page.get_by_role("slider", name="Threshold")
+    for key in (",", ",", "<"):
+        page.keyboard.press(key)
+    expect(page.locator(".summary")).to_contain_text("yours")
+    threshold = float(handle.get_attribute("aria-valuenow"))
+    _, matched, missing, _ = expected_counts(demo, "red cell", threshold)
+    cut = page.locator(f"#item-{matched + missing}")
+    expect(cut).to_be_in_viewport()
+    page.locator(".scroller").hover()
+    page.mouse.wheel(0, -100_000)  # the reader goes elsewhere, and stays there
+    expect(page.locator("#item-0")).to_be_in_viewport()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#item-1")).to_be_in_viewport()
+
+
 def test_browsers_are_independent(gallery, demo, browser, demo_address):
     page = gallery(f"{CELLS}&concept=red+cell")
     other = browser.new_page()

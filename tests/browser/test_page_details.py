@@ -278,7 +278,7 @@ def test_a_page_is_opened_by_two_keys(page: Page, demo_address):
         )
     page.keyboard.press("F")
     expect(page.locator(".figures")).to_be_visible()
-    page.keyboard.press("G")  # alone: the gallery, a moment later
+    page.keyboard.press("G")
     expect(page.locator("[role=option]").first).to_be_visible()
 
 

@@ -112,6 +112,25 @@ def test_versions_are_renamed_and_removed(opened, view):
     assert sorted(view.versions) == ["baseline", "second"]
 
 
+def test_versions_are_ticked_with_keys_and_stay_so(opened):
+    page = opened
+    expect(page.locator(".versions .name")).to_have_count(3)
+    for key in ("ArrowDown", "ArrowDown", "x", "ArrowDown", "x"):
+        page.keyboard.press(key)
+    pair = page.locator(".pair b")
+    expect(pair).to_have_text("first → second")
+    expect(page).to_have_url(re.compile("ticked=first"))
+    page.reload()
+    expect(pair).to_have_text("first → second")
+    page.get_by_label("Compare first").uncheck()
+    expect(pair).to_have_count(0)
+    page.get_by_label("Compare first").check()
+    page.keyboard.press("F")
+    expect(page.locator(".figures")).to_be_visible()
+    page.go_back()
+    expect(pair).to_have_text("first → second")
+
+
 def test_the_view_is_renamed_and_removed(opened, view):
     page, workspace = opened, view.workspace
     page.get_by_role("button", name="Rename the view").click()

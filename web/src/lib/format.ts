@@ -7,6 +7,9 @@ export const count = (value: number): string => whole.format(value);
 export const fraction = (value: number, decimals: number): string =>
   value.toFixed(decimals).replace(/^(-?)0\./, '$1.');
 
+/** A sentence of the server with its fractions as the page writes them: `.271` for `0.271`. */
+export const plainFractions = (text: string): string => text.replace(/(?<![\d.])0\.(?=\d)/g, '.');
+
 export const share = (part: number, all: number): string =>
   all > 0 ? fraction(part / all, 2) : '–';
 

@@ -6,6 +6,7 @@ export type Action =
   | `tab.${1 | 2 | 3 | 4}`
   | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'similar' | 'compare' | 'versions'}`
   | `row.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery'}`
+  | `version.${'next' | 'previous' | 'tick'}`
   | `finding.${'review' | 'known' | 'wrong' | 'right' | 'undo' | 'redo'}`
   | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'difference' | 'edit' | 'draw'}`
   | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
@@ -34,9 +35,18 @@ export type Action =
   | 'help'
   | 'escape';
 
-/** Where a shortcut works: everywhere, on every page but in the viewer, on those with concepts, among rows of items, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
+/** Where a shortcut works: everywhere, on every page but in the viewer, on those with concepts, among rows of items, among the findings, among the versions, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
 export type Scope =
-  'everywhere' | 'pages' | 'page' | 'rows' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
+  | 'everywhere'
+  | 'pages'
+  | 'page'
+  | 'rows'
+  | 'findings'
+  | 'versions'
+  | 'walls'
+  | 'gallery'
+  | 'viewer'
+  | 'review';
 /** Where the reader is; `images`: among whole images. */
 export type Context =
   'gallery' | 'images' | 'findings' | 'rows' | 'analysis' | 'versions' | 'viewer';
@@ -272,6 +282,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['w', 'e', 'z'],
     help: 'findings: the annotation of the picture is wrong; it is right; undo',
   },
+  {
+    scope: 'versions',
+    keys: { ArrowDown: 'version.next', ArrowUp: 'version.previous', x: 'version.tick' },
+    labels: ['↑', '↓', 'x'],
+    help: 'versions: previous, next; tick for a comparison',
+  },
   { scope: 'everywhere', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
   { scope: 'everywhere', keys: { '?': 'help' }, labels: ['?'], help: 'keys and terms' },
   {
@@ -287,7 +303,7 @@ export const HELP_GROUPS: readonly (readonly [string, readonly Scope[]])[] = [
   ['Gallery', ['gallery', 'walls']],
   ['Review', ['review']],
   ['Viewer', ['viewer']],
-  ['Findings, slices and comparison', ['rows', 'findings']],
+  ['Findings, slices, comparison and versions', ['rows', 'findings', 'versions']],
   ['Everywhere', ['page', 'pages', 'everywhere']],
 ];
 
@@ -297,7 +313,7 @@ const SCOPES: Record<Context, readonly Scope[]> = {
   findings: ['everywhere', 'pages', 'page', 'rows', 'findings'],
   rows: ['everywhere', 'pages', 'page', 'rows'],
   analysis: ['everywhere', 'pages', 'page'],
-  versions: ['everywhere', 'pages'],
+  versions: ['everywhere', 'pages', 'versions'],
   viewer: ['everywhere', 'viewer', 'review'],
 };
 

@@ -5,6 +5,8 @@ const DELAY_MS = 120;
 export class AddressBar {
   private lastList = '';
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What the address is going to be once it rests. */
+  private pending: string | null = null;
   /** Whether the newest entry of the history was made by opening the viewer. */
   private hasOpenEntry = false;
   private isLeaving = false;
@@ -19,8 +21,11 @@ export class AddressBar {
     const isNewList = !isFirst && name !== this.lastList;
     this.lastList = name;
     clearTimeout(this.timer);
+    const { pending } = this;
+    this.pending = null;
     if (isNewList && this.current !== address) {
       this.hasOpenEntry = false;
+      if (pending !== null) this.replace(pending); // the place that is left
       this.push(address);
     } else if (isOpen && !isFirst && !isNewList && !this.wasOpen) {
       this.replace(closedAddress(address));
@@ -31,7 +36,10 @@ export class AddressBar {
       this.isLeaving = true;
       history.back();
     } else if (this.isFile) this.replace(address);
-    else this.timer = setTimeout(() => this.replace(address), DELAY_MS);
+    else {
+      this.pending = address;
+      this.timer = setTimeout(() => this.replace(address), DELAY_MS);
+    }
     this.wasOpen = isOpen;
   }
   private wasOpen = false;

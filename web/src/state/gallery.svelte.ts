@@ -72,6 +72,8 @@ export class Gallery {
   against = $state('');
   /** The two versions that were compared last, older first: leading to either's items does not turn them round. */
   pair = $state.raw<readonly [string, string] | null>(null);
+  /** Whether keys move the threshold: until the reader does something else the wall is held at the cut. */
+  isTuning = $state(false);
   /** The versions ticked in their table, for the key that compares them. */
   ticked = $state.raw<readonly string[]>([]);
   /** The thresholds at which they are compared. */
@@ -350,6 +352,7 @@ export class Gallery {
       this.against = place.against;
       this.point = place.point;
       this.iou = document.kind === 'detection' && place.iou !== document.iou ? place.iou : null;
+      this.ticked = place.ticked;
       this.pair = place.candidate && place.against ? [place.against, place.candidate] : null;
       this.forgetList();
       const isList = place.page === 'gallery' && !this.whole && !this.isExported;
@@ -501,6 +504,7 @@ export class Gallery {
       page: this.page,
       only: this.only,
       against: this.against,
+      ticked: this.page === 'versions' ? this.ticked : [],
       candidate: this.pair && this.pair[1] !== this.versionName ? this.pair[1] : '',
       point: this.point,
       iou: this.iou,
@@ -861,6 +865,12 @@ export class Gallery {
     if (this.concept !== null && !this.isExported)
       this.at = new Map(this.at).set(this.concept, value);
     this.release();
+  }
+
+  /** Likewise with keys: the wall is held at the cut. */
+  tuneThreshold(value: number): void {
+    this.isTuning = true;
+    this.setThreshold(value);
   }
 
   backToOptimal(): void {

@@ -8,6 +8,7 @@ describe('a place in the address', () => {
       only: ['cause:background', 'where:box blur=..2'],
       against: 'v/2',
       candidate: 'v3',
+      ticked: ['v1', 'v3'],
       point: 'score:0.5',
       iou: 0.75,
       view: 'a & b',

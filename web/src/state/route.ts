@@ -78,6 +78,8 @@ export interface Place {
   only: readonly string[];
   /** The version that this one is compared with. */
   against: string;
+  /** The versions ticked in their table. */
+  ticked: readonly string[];
   /** The later of two compared versions, where it is not the version itself. */
   candidate: string;
   /** The thresholds at which two versions are compared. */
@@ -106,6 +108,7 @@ export const START: Place = {
   corrected: false,
   only: [],
   against: '',
+  ticked: [],
   candidate: '',
   point: FEWEST_ERRORS,
   iou: null,
@@ -150,6 +153,7 @@ export function parsePlace(search: string): Place {
     corrected: query.get('corrected') === '1',
     only: query.getAll('only'),
     against: word('against'),
+    ticked: query.getAll('ticked').slice(0, 2),
     candidate: word('candidate'),
     point: query.get('point') ?? START.point,
     iou: parseIou(query.get('iou')),
@@ -157,9 +161,10 @@ export function parsePlace(search: string): Place {
 }
 
 /** Fields that are left out of the address where they are as at the start. */
-const PLAIN = ['tab', 'split', 'sort', 'order', 'imageOrder'] as const;
+const PLAIN = ['tab', 'split', 'sort', 'order', 'imageOrder', 'point'] as const;
 /** Left out where they are empty. */
 const WORDS = ['row', 'against', 'candidate'] as const;
+const LISTS = ['ticked', 'only'] as const;
 const FLAGS = ['reverse', 'whole', 'open', 'corrected'] as const;
 
 export function formatPlace(place: Place): string {
@@ -173,9 +178,8 @@ export function formatPlace(place: Place): string {
   if (place.item > 0) query.set('item', String(place.item));
   for (const name of FLAGS) if (place[name]) query.set(name, '1');
   if (place.review !== null) query.set('review', place.review);
-  for (const clause of place.only) query.append('only', clause);
+  for (const name of LISTS) for (const word of place[name]) query.append(name, word);
   for (const name of WORDS) if (place[name]) query.set(name, place[name]);
-  if (place.point !== START.point) query.set('point', place.point);
   if (place.iou !== null) query.set('iou', String(place.iou));
   return `?${query.toString()}`;
 }
