@@ -25,6 +25,9 @@ MIN_SAMPLE_SIZE = 100
 """Boxes that are compared however few annotations there are."""
 MUCH_BETTER_RATIO = 3.0
 """Factor by which more boxes must agree with another interpretation than with the default."""
+PARTS, MIN_AGREEING, MAX_STRAY = 4, 8, 1
+"""Parts of the images by number, and how many boxes agree in the best of them while no more than
+a stray one does in another."""
 MIN_BOXES = 20
 """Boxes needed to override a default interpretation that resolves as many keys."""
 
@@ -54,6 +57,19 @@ class BoxAgreement:
         concepts = concept_refs.positions[self.source.concept[self.confident_rows]]
         rows, _ = self._agreeing_pairs(image_refs, np.minimum(concepts, 0), self._merged, 1)
         return len(np.unique(rows)) / max(1, len(self.confident_rows))
+
+    def is_even(self, image_refs: Interpretation, concept_refs: Interpretation) -> bool:
+        """Whether boxes agree in images of low and of high numbers. Where images were left out, the
+        positions of those behind them are not their numbers."""
+        concepts = concept_refs.positions[self.source.concept[self.confident_rows]]
+        agreeing = np.zeros(len(self.confident_rows), bool)
+        agreeing[
+            self._agreeing_pairs(image_refs, concepts, self.annotations, self.concept_count)[0]
+        ] = True
+        images = image_refs.positions[self.source.image[self.confident_rows]]
+        by_image = agreeing[np.argsort(images, kind="stable")]
+        counts = [int(part.sum()) for part in np.array_split(by_image, PARTS)]
+        return min(counts) > MAX_STRAY or max(counts) < MIN_AGREEING
 
     def overlapping_share(self, image_refs: Interpretation) -> float:
         """The share of confident boxes with an annotation at IoU >= 0.5, whatever their concept."""

@@ -21,6 +21,8 @@ IMAGE_SAMPLE_SIZE, ADDED_SAMPLE_SIZE = 500, 100
 DUPLICATE_BOX_IOU, MIN_DUPLICATE_SHARE = 0.9, 0.02
 """IoU above which two predicted boxes are near duplicates, and the share of such boxes that is
 reported."""
+MIN_REPEATED_SHARE, MIN_COMPARED_BOXES = 0.2, 50
+"""The share of annotations that is reported, and the least number of boxes that tell."""
 FIRST_TURNED = 5
 """EXIF orientations from here on exchange width and height."""
 MAX_NEAR_DUPLICATE_IMAGES = 20_000
@@ -170,8 +172,42 @@ def duplicate_notes(
 def duplicate_box_notes(predictions: Predictions, concept_count: int) -> list[Note]:
     """Near-duplicate boxes of the same concept, which suggest missing non-maximum suppression
     (NMS)."""
-    if predictions.box is None or len(predictions) < 50:
+    repeated_count, share = repeated_boxes(predictions, concept_count)
+    if share < MIN_DUPLICATE_SHARE:
         return []
+    message = (
+        f"{share:.0%} of the boxes nearly duplicate another of the same concept (IoU > "
+        f"{DUPLICATE_BOX_IOU}): was NMS applied?"
+    )
+    return [Note("repeated_boxes", message, repeated_count)]
+
+
+def duplicate_annotation_notes(annotations: Annotations, concept_count: int) -> list[Note]:
+    """Likewise of annotations: several people or passes may have marked the same objects."""
+    rows = np.flatnonzero(annotations.positive & ~annotations.ignore)
+    if annotations.box is None or not len(rows):
+        return []
+    objects = annotations.take(rows)
+    zeros = np.zeros(len(rows))
+    as_predictions = Predictions(
+        objects.image, objects.concept, zeros, objects.box, np.arange(len(rows), dtype=np.int32)
+    )
+    repeated_count, share = repeated_boxes(as_predictions, concept_count)
+    if share < MIN_REPEATED_SHARE:
+        return []
+    message = (
+        f"{share:.0%} of the annotated boxes nearly repeat another of the same concept in their "
+        f"image (IoU > {DUPLICATE_BOX_IOU}): several people or passes may have annotated the same "
+        "objects. Keep one annotation of each"
+    )
+    return [Note("repeated_boxes", message, repeated_count)]
+
+
+def repeated_boxes(predictions: Predictions, concept_count: int) -> tuple[int, float]:
+    """The number of boxes of a sample that nearly repeat an earlier one of the same concept, and
+    their share."""
+    if predictions.box is None or len(predictions) < MIN_COMPARED_BOXES:
+        return 0, 0.0
     is_sampled = np.zeros(int(predictions.image.max()) + 1, bool)
     is_sampled[np.unique(predictions.image[:100_000])[:200]] = True
     sampled_rows = np.flatnonzero(is_sampled[predictions.image])
@@ -182,18 +218,7 @@ def duplicate_box_notes(predictions: Predictions, concept_count: int) -> list[No
     sample_annotations = Annotations(
         sample.image, sample.concept, sample.box, no_flags, ~no_flags, None
     )
-    duplicate_rows: set[int] = set()
-    for prediction_rows, other_rows, iou in overlapping_pairs(
-        sample_annotations, sample, concept_count
-    ):
-        duplicate_rows.update(
-            prediction_rows[(prediction_rows > other_rows) & (iou >= DUPLICATE_BOX_IOU)].tolist()
-        )
-    duplicate_share = len(duplicate_rows) / len(sample)
-    if duplicate_share < MIN_DUPLICATE_SHARE:
-        return []
-    message = (
-        f"{duplicate_share:.0%} of the boxes nearly duplicate another of the same concept (IoU > "
-        f"{DUPLICATE_BOX_IOU}): was NMS applied?"
-    )
-    return [Note("repeated_boxes", message, len(duplicate_rows))]
+    repeated: set[int] = set()
+    for rows, other_rows, iou in overlapping_pairs(sample_annotations, sample, concept_count):
+        repeated.update(rows[(rows > other_rows) & (iou >= DUPLICATE_BOX_IOU)].tolist())
+    return len(repeated), len(repeated) / len(sample)

@@ -102,7 +102,10 @@ def compare_image_refs(
     for rival, rival_share in sorted(rivals, key=lambda pair: -pair[1]):  # the best one first
         is_complete = rival.is_complete and not choice.refs.is_complete
         min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
-        if is_clearly_better(rival_share, share, min_ratio):
+        is_counted = rival.name.startswith("positions")
+        if is_counted and not agreement.is_even(rival, concept_refs):
+            doubtful.append((rival, rival_share))
+        elif is_clearly_better(rival_share, share, min_ratio):
             choice = override_choice("image ids", choice, rival, share, rival_share, box_count)
             share = rival_share
         elif is_rather_better(rival_share, share, box_count) and rival.is_complete:

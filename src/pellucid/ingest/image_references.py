@@ -93,6 +93,15 @@ def image_interpretations(
         is_whole = by_number.explained_count >= len(candidate_rows)
         if is_one_to_one(by_number) and (is_whole or source.box is not None):
             yield by_number
+        if source.box is not None:  # as positions in a set that was whole once
+            from_zero = ("positions from 0 by number in file name", number_scheme[1], next_number)
+            yield from filter(is_one_to_one, [interpret_keys(from_zero, keys, candidate_rows)])
+
+
+def next_number(key: str) -> str:
+    """The number after that of a key; a key that is none matches nothing."""
+    number = number_key(key)
+    return str(int(number) + 1) if number.isdecimal() else number
 
 
 def whole_numbers(keys: Sequence[str]) -> Sequence[str]:

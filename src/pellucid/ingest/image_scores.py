@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import RUN_EMPTY, Int8Array, Predictions
+from pellucid.core.tables import NOT_RUN, RUN_EMPTY, Int8Array, Predictions
 from pellucid.formats.dataset import Note
 from pellucid.ingest.frozen_version import FrozenVersion
 
@@ -42,12 +42,33 @@ def complement_scores(
     return predictions.concat(other), [Note("complement", message, len(score), "info")]
 
 
+MAX_EMPTY_SHARE = 0.5
+"""Largest share of the annotated images in which a detector may well have found nothing."""
+
+
+def images_without_boxes(coverage: Int8Array, version: FrozenVersion) -> list[Note]:
+    """A warning if there is no prediction in most of the images with annotations."""
+    annotated = np.unique(version.annotations.image[~version.annotations.ignore])
+    covered_count = int((coverage[annotated] != NOT_RUN).sum())
+    empty_count = int((coverage[annotated] == RUN_EMPTY).sum())
+    if empty_count <= MAX_EMPTY_SHARE * covered_count:
+        return []
+    message = (
+        f"{empty_count:,} of {format_count(covered_count, 'image')} with annotations have no "
+        "prediction: they count as images in which the model found nothing. If it was not run on "
+        "them, specify --covered listed"
+    )
+    return [Note("images_without_scores", message, empty_count)]
+
+
 def absent_score_notes(
     predictions: Predictions, coverage: Int8Array, version: FrozenVersion
 ) -> list[Note]:
     """Warnings about images without any score, and about annotated concepts without any, in
     predictions that otherwise score every concept of every image."""
-    if version.kind == "detection" or not len(predictions):
+    if version.kind == "detection" and len(predictions):
+        return images_without_boxes(coverage, version)
+    if not len(predictions):
         return []
     counts = np.bincount(predictions.image)
     counts = counts[counts > 0]

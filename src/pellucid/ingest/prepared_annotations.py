@@ -21,7 +21,12 @@ from pellucid.ingest.annotations import (
     require_image_files,
 )
 from pellucid.ingest.box_scaling import scale_annotations
-from pellucid.ingest.checks import ADDED_SAMPLE_SIZE, sample_files, size_notes
+from pellucid.ingest.checks import (
+    ADDED_SAMPLE_SIZE,
+    duplicate_annotation_notes,
+    sample_files,
+    size_notes,
+)
 from pellucid.ingest.concept_names import concept_name_notes
 from pellucid.ingest.concept_selection import ConceptSelection, rename_concepts, select_annotations
 from pellucid.ingest.exif import rotate_stored_annotations
@@ -105,6 +110,8 @@ def prepare_annotations(
     notes += [*box_notes, *rotation_notes, *size_notes(sampled)]
     if annotations.box is not None:
         notes += outside_image_notes(annotations.box, images, annotations.image)
+        if not any(note.kind == "several_annotators" for note in notes):
+            notes += duplicate_annotation_notes(annotations, len(parsed.concepts))
     selected = select_annotations(parsed, file_concepts, images, annotations, selection)
     return PreparedAnnotations(
         selected.parsed,

@@ -12,6 +12,7 @@ import msgspec
 from pellucid.core.errors import format_count
 from pellucid.formats.dataset import Note, normalize_text
 from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
+from pellucid.formats.marked_records import reject_marked_records
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.readers.coco_categories import CocoId
 from pellucid.formats.readers.coco_shapes import turned_box
@@ -48,6 +49,7 @@ class CocoAnnotation(msgspec.Struct):
     deleted: Any = False
     angle: Any = None
     rotation: Any = None
+    score: float | None = None
 
     def __post_init__(self) -> None:
         if self.attributes and self.bbox and not self.segmentation:
@@ -93,13 +95,28 @@ def parse_document(path: Path) -> tuple[CocoFile, list[Note]]:
         )
     check_categories(path, document.categories)
     reject_deleted(path, document)
+    reject_marked_records(path)
     reject_angles(path, document)
     count = listed_count - len(document.images) - len(document.categories)
     message = (
         f"{format_count(count, 'image or category', 'images or categories')} listed again with "
         "the same content: read once"
     )
-    return document, [Note("repeated", message, count)] if count else []
+    notes = [Note("repeated", message, count)] if count else []
+    return document, [*notes, *score_notes(document.annotations)]
+
+
+def score_notes(annotations: Sequence[CocoAnnotation]) -> list[Note]:
+    """A warning on annotations with several scores, as predictions have them."""
+    scores = {annotation.score for annotation in annotations} - {None}
+    if len(scores) < 2:
+        return []
+    count = sum(annotation.score is not None for annotation in annotations)
+    message = (
+        f"{format_count(count, 'annotation')} with a score, which is not read: they may be "
+        "predictions of a model. Check that this is the ground truth"
+    )
+    return [Note("scored_annotations", message, count)]
 
 
 def without_repetitions(records: Sequence[Listed]) -> list[Listed]:

@@ -29,6 +29,7 @@ from pellucid.formats.dataset import (
     validate_predictions,
 )
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
+from pellucid.formats.marked_records import reject_marked_records
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco_categories import CocoId, interpretation_of, require_category
@@ -38,6 +39,7 @@ from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, par
 NAME = "coco-results"
 
 
+NAMED_IMAGE = r'"(image|img|filename|image_name|image_path|path)"\s*:\s*"'
 OTHER_SCORE_KEYS = ("confidence", "conf", "probability", "prob")
 
 
@@ -47,8 +49,9 @@ def matches(probe: Probe) -> bool:
     head = probe.head
     if '"score"' not in head and any(f'"{key}"' in head for key in OTHER_SCORE_KEYS):
         return False  # records of another program, whose fields are read as columns
+    has_other_names = '"image_id"' not in head and re.search(NAMED_IMAGE, head) is not None
     return head.startswith("[") and (
-        '"category_id"' in head
+        ('"category_id"' in head and not has_other_names)
         or '"category_name"' in head
         or re.match(r"\[\s*\]", head) is not None
     )
@@ -367,6 +370,7 @@ def shape_key(path: Path) -> str | None:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    reject_marked_records(probe.path, are_predictions=True)
     shape = shape_key(probe.path)
     if shape == "keypoints":
         keypoint_count = options.annotated_shapes().keypoint_count

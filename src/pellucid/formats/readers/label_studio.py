@@ -42,6 +42,8 @@ from pellucid.formats.readers.label_studio_tasks import (
 
 NAME = "label-studio"
 PREDICTIONS_NAME = "label-studio-predictions"
+JSON_MIN_KEYS = ('"annotator"', '"annotation_id"', '"lead_time"')
+"""Keys beside the labels of a task in JSON-MIN; other programs write one of them at most."""
 
 
 def matches(probe: Probe) -> bool:
@@ -51,11 +53,8 @@ def matches(probe: Probe) -> bool:
     is_json_export = '"data"' in head and (
         '"annotations"' in head or '"completions"' in head or '"predictions"' in head
     )
-    is_json_min_export = (
-        '"annotator"' in head
-        or '"lead_time"' in head
-        or '"annotation_id"' in head
-        or ("labels" in head and '"original_width"' in head)
+    is_json_min_export = sum(key in head for key in JSON_MIN_KEYS) > 1 or (
+        "labels" in head and '"original_width"' in head
     )
     is_list = head.startswith("[") or is_json_lines(probe.head)
     return is_list and (is_json_export or is_json_min_export) and '"image_id"' not in head

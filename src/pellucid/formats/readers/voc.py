@@ -25,6 +25,7 @@ from pellucid.formats.curves import rotate_box
 from pellucid.formats.dataset import Inference, ParsedAnnotations
 from pellucid.formats.image_location import ImageLocator, names_repeat
 from pellucid.formats.instance_maps import masks_of_instances, parse_instance_map
+from pellucid.formats.marked_records import does_not_count, is_mark, text_of
 from pellucid.formats.parsing import element_text, load_lines, parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
@@ -176,6 +177,7 @@ def parse_objects(
             raise MalformedFileError(
                 file, f"object {object_index} is marked as deleted: it may not count. Remove it"
             )
+        reject_marked_object(file, object_index, object_element)
         corners, outline = parse_object_box(object_element, file, object_index, location)
         voc_objects.append(
             VocObject(
@@ -188,6 +190,18 @@ def parse_objects(
             )
         )
     return voc_objects
+
+
+def reject_marked_object(file: Path, object_index: int, element: Element) -> None:
+    """Raise MalformedFileError if a field that VOC does not have says that the object does not
+    count."""
+    for field in element:
+        if is_mark(field.tag, False) and does_not_count(field.tag, field.text):
+            raise MalformedFileError(
+                file,
+                f"object {object_index}: <{field.tag}> is {text_of(field.text)}: it may not count. "
+                f"Leave such objects out, or remove <{field.tag}>; <difficult> is read as ignored",
+            )
 
 
 def reject_objects_elsewhere(file: Path, root: Element) -> None:

@@ -16,18 +16,20 @@ AMOUNT_NAMES = (
     *SCORE_NAMES,
 )
 """Compact names of columns that may say how much of a concept is in an image."""
+COUNT_NAMES = ("count", "counts", "votes", "vote", "voters")
+"""Those that say of a box, or of the only concept of an image, that it is not there."""
 UNLIKELY = 0.5
 
 
 def reject_amounts(reader: TableReader, roles: ColumnRoles) -> None:
     """Raise InvalidRecordError if a number beside the tags of images says of some that there is
     none, or that they are unlikely."""
-    if roles.concept is None or roles.layout is not None or roles.value is not None:
+    if roles.concept is None or roles.value is not None:
         return
     columns = [*roles.unassigned_columns(reader), *([roles.score] if roles.score else [])]
     columns = [column for column in columns if is_amount(reader, column)]
-    if not columns or reader.is_unique(str(roles.image)):
-        return
+    if columns and (roles.layout is not None or reader.is_unique(str(roles.image))):
+        columns = [c for c in columns if parse_column_name(c).rest in COUNT_NAMES]
     for column in columns:
         amounts = reader.number_column(column)
         is_fraction = bool((amounts <= 1).all()) and not {*amounts.tolist()} <= {0.0, 1.0}

@@ -30,6 +30,7 @@ from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.label_rows import parse_label_rows
 from pellucid.formats.tabular.left_out_rows import reject_left_out_rows
 from pellucid.formats.tabular.long_format import build_table_annotations
+from pellucid.formats.tabular.merged_images import reject_merged_images
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
 from pellucid.formats.tabular.tile_coordinates import reject_tile_coordinates
@@ -104,6 +105,7 @@ def parse_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedA
     reject_weak_concept(reader, roles)
     if not options.columns:
         reject_left_out_rows(reader, roles)
+        reject_merged_images(reader, roles, image_indexes)
         if options.has_scores:  # what was predicted is there, however unlikely
             reject_amounts(reader, roles)
         reject_flags_as_concepts(reader, roles)

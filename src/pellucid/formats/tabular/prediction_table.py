@@ -20,6 +20,7 @@ from pellucid.formats.tabular.column_names import normalize_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.left_out_rows import reject_annotated_rows, reject_left_out_rows
 from pellucid.formats.tabular.long_format import NAME
+from pellucid.formats.tabular.merged_images import reject_merged_images
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
 from pellucid.formats.tabular.tile_coordinates import reject_tile_coordinates
@@ -133,6 +134,7 @@ def parse_by_roles(
         reject_failures(reader, roles)
         reject_several_models(reader, roles)
         reject_left_out_rows(reader, roles)
+        reject_merged_images(reader, roles, image_indexes)
         if not is_detection:
             reject_answers(reader, roles)
     if is_detection:

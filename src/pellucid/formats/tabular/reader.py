@@ -208,6 +208,11 @@ class TableReader:
         )
         return [str(cell) for cell in np.ma.getdata(self._fetch(query)["cell"])]
 
+    def head_texts(self, column_name: str, count: int) -> list[str]:
+        """The stripped texts of the first rows, in their order."""
+        query = f"SELECT {self._text_sql(column_name)} AS cell FROM (FROM cells LIMIT {count})"
+        return [str(cell) for cell in np.ma.getdata(self._fetch(query)["cell"])]
+
     def is_numeric_or_empty(self, column_name: str) -> bool:
         """Whether every cell is a number or empty."""
         return not self._count_numbers(column_name)[1]
