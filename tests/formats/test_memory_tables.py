@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import pellucid
+from pellucid.formats.errors import InMemoryDataError
 
 COLUMNS = {"image": ["a", "b"], "concept": ["x", "y"], "x": [1, 5], "y": [2, 9]}
 
@@ -38,3 +39,31 @@ def test_streams_are_read_once_and_whole(workspace: Any, squares: Any, form: str
     version = view.start("m")
     version.add_predictions(source)
     assert version.metrics().overall.coco["AP"] == pytest.approx(1)
+
+
+def test_data_of_pandas_names_images_in_its_index(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    images = ["a.jpg", "b.jpg", "c.jpg"]
+    workspace = pellucid.open(tmp_path / "w")
+    sources = {
+        "series": pandas.Series(["cat", "dog", "cat"], index=images),
+        "frame": pandas.DataFrame({"label": ["cat", "dog", "cat"]}, index=images),
+    }
+    for name, source in sources.items():
+        view, _ = workspace.add(name, source)
+        assert view.annotation_tables[0].path.tolist() == images
+        assert view.annotation_tables[1].concept.tolist() == [0, 1, 0]
+
+
+def test_lists_of_tags_by_image_are_read(tmp_path):
+    source = {"a.jpg": ["cat"], "b.jpg": ["cat", "dog"], "c.jpg": []}
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, kind="tagging")
+    images, annotations, _ = view.annotation_tables
+    assert images.path.tolist() == ["a.jpg", "b.jpg", "c.jpg"]
+    assert sorted(annotations.image[annotations.positive].tolist()) == [0, 1, 1]
+
+
+def test_what_can_be_read_once_is_refused(tmp_path):
+    rows = ({"image": f"{n}.jpg", "label": "cat"} for n in range(3))
+    with pytest.raises(InMemoryDataError, match=r"a generator, .*list"):
+        pellucid.open(tmp_path / "w").add("v", rows)

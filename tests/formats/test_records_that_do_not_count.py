@@ -203,3 +203,41 @@ def test_numbers_from_zero_are_followed_past_images_that_were_left_out(tmp_path)
     version = view.start("m")
     version.add_predictions(predicted)
     assert len(version.gallery("matched")) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    "place", ["labels/train/{}.txt", "labels/val/part/{}.txt", "labels/val/{}.TXT"]
+)
+def test_label_files_of_yolo_in_another_place_are_named(tmp_path, place):
+    for n in range(8):
+        toys.picture(tmp_path / f"images/val/{n}.png")
+        target = tmp_path / (place if n < 3 else "labels/val/{}.txt").format(n)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("0 0.5 0.5 0.2 0.2\n")
+    settings = toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [cat]\n")
+    _, notes = open_view(tmp_path, settings)
+    assert {note.kind: note.count for note in notes}["labels_elsewhere"] == 3
+
+
+def test_label_files_of_other_images_of_the_same_name_are_not(tmp_path):
+    for split in ("train", "val"):
+        for n in range(4):
+            toys.picture(tmp_path / f"images/{split}/{n}.png")
+        (tmp_path / f"labels/{split}").mkdir(parents=True)
+    for name in ("train/0", "train/1", "val/1"):
+        (tmp_path / f"labels/{name}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    settings = toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [cat]\n")
+    _, notes = open_view(tmp_path, settings)
+    assert "labels_elsewhere" not in [note.kind for note in notes]
+
+
+def test_listed_images_without_annotations_are_named(tmp_path):
+    box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    (tmp_path / "voc/Annotations").mkdir(parents=True)
+    (tmp_path / "voc/ImageSets/Main").mkdir(parents=True)
+    for n in range(3):
+        text = f"<filename>{n}.jpg</filename><object><name>a</name>{box}</object>"
+        toys.write(tmp_path / f"voc/Annotations/{n}.xml", f"<annotation>{text}</annotation>")
+    toys.write(tmp_path / "voc/ImageSets/Main/val.txt", "0\n1\n2\n7\n8\n")
+    _, notes = open_view(tmp_path, tmp_path / "voc")
+    assert {note.kind: note.count for note in notes}["listed_without_annotation"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,55 @@ def test_a_class_called_like_a_missing_one_is_said(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text.replace(",NA", ",North America"), encoding="utf-8")
     again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "truth.csv")
     assert accuracy(again, results) == 1
+
+
+@pytest.mark.parametrize("key", ["certainty", "objectness", "det_score", "classConfidence"])
+def test_scores_of_json_under_other_names_are_read(tmp_path, key):
+    truth = [{"image": f"{n}.jpg", "label": "cat", "bbox": [n, 5, 40, 30 + n]} for n in range(9)]
+    predicted = [record | {key: 0.5 + n / 50} for n, record in enumerate(truth)]
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", toys.write(tmp_path / "t.json", json.dumps(truth)), boxes="xywh-pixels"
+    )
+    version = view.start("m")
+    source = toys.write(tmp_path / "p.json", json.dumps(predicted))
+    version.add_predictions(source, boxes="xywh-pixels")
+    assert [item.score for item in version.gallery("matched")][-1] == 0.5
+
+
+def test_a_score_of_json_that_the_user_names_is_read(tmp_path):
+    truth = [{"image": f"{n}.jpg", "label": "cat", "bbox": [n, 5, 40, 30 + n]} for n in range(9)]
+    predicted = [record | {"q": 0.5 + n / 50} for n, record in enumerate(truth)]
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", toys.write(tmp_path / "t.json", json.dumps(truth)), boxes="xywh-pixels"
+    )
+    version = view.start("m")
+    source = toys.write(tmp_path / "p.json", json.dumps(predicted))
+    version.add_predictions(source, boxes="xywh-pixels", columns={"score": "q"})
+    assert len(version.gallery("matched")) == 9
+
+
+@pytest.mark.parametrize("with_concept", [True, False])
+def test_a_prediction_string_with_the_score_last_is_read(tmp_path, with_concept):
+    truth = [f"{n}.jpg,cat,{n + 3},5,40,{30 + n}" for n in range(9)]
+    lines = "\n".join(["image,label,x,y,width,height", *truth]) + "\n"
+    view, _ = pellucid.open(tmp_path / "w").add("v", toys.write(tmp_path / "t.csv", lines))
+    concept = "cat " if with_concept else ""
+    cells = [f"{n}.jpg,{concept}{n + 3} 5 40 {30 + n} 0.{n + 1}" for n in range(9)]
+    lines = "\n".join(["image_id,PredictionString", *cells]) + "\n"
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "p.csv", lines), boxes="xywh-pixels")
+    assert [item.score for item in version.gallery("matched")] == [n / 10 for n in range(9, 0, -1)]
+
+
+def test_predicted_positions_of_classes_are_read(tmp_path):
+    truth = "".join(f"{n}.jpg,{('cat', 'dog', 'fox')[n % 3]}\n" for n in range(12))
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", toys.write(tmp_path / "t.csv", "image,label\n" + truth)
+    )
+    rows = "".join(f"{n}.jpg,{n % 3},0.9\n" for n in range(12))
+    version = view.start("m")
+    source = toys.write(tmp_path / "p.csv", "image,pred_idx,score\n" + rows)
+    with pytest.raises(PellucidError, match="--category-ids positions-from-0"):
+        version.add_predictions(source)
+    version.add_predictions(source, category_ids="positions-from-0")
+    assert len(version.gallery("matched")) == 12

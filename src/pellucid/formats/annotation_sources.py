@@ -109,6 +109,8 @@ def parse_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotat
             )
     if hugging_face_memory.is_dataset(source) or hugging_face_memory.is_dataset_dict(source):
         return hugging_face_memory.read(source, options)
+    if dataframes.maps_images_to_tags(source):
+        source = [{"image": image, "tags": list(tags)} for image, tags in source.items()]
     if memory_documents.are_records(source):
         with rename_errors(), memory_documents.as_json_file(source) as path:
             records = parse_annotation_file(path, None, options)

@@ -128,7 +128,9 @@ def parse_prediction_file(
             reject_annotations(probe)
             reject_unsupported_format(probe)
         reader = json_predictions.PREDICTION_FORMAT
-    if reader is None or (format_name and not matches_source(reader, probe, options)):
+    has_named_score = reader is json_predictions.PREDICTION_FORMAT and "score" in options.columns
+    is_checked = bool(format_name) and not has_named_score
+    if reader is None or (is_checked and not matches_source(reader, probe, options)):
         if not format_name:
             reject_unsupported_format(probe)
         if format_name in (None, TABLE_NAME):

@@ -40,12 +40,14 @@ def with_listed_splits(annotations: ParsedAnnotations, probe: Probe) -> ParsedAn
     row_by_name = unique_names(images)
     split = np.full_like(images.split, -1)
     read, unread = [], []
+    unknown: list[str] = []
     for file_name, list_split in lists:
         lines = [line for _, line in load_lines(probe.path / file_name) if line]
         rows = [row for line in lines if (row := find_image(line, row_by_name)) is not None]
         if len(rows) < max(1, MIN_LISTED_SHARE * len(lines)):
             unread.append(file_name)
             continue
+        unknown += [line for line in lines if find_image(line, row_by_name) is None]
         read.append(f"{file_name} ({format_count(len(set(rows)), 'image')})")
         elsewhere = [row for row in rows if split[row] not in (-1, list_split)]
         if elsewhere:
@@ -56,20 +58,24 @@ def with_listed_splits(annotations: ParsedAnnotations, probe: Probe) -> ParsedAn
                 "Remove it from one of the lists.",
             )
         split[rows] = list_split
-    notes = list_notes(read, unread, int((split < 0).sum()))
+    notes = list_notes(read, unread, unknown, int((split < 0).sum()))
     split = np.where(split < 0, images.split, split).astype(images.split.dtype)
     return replace(
         annotations, images=images.replace(split=split), notes=[*annotations.notes, *notes]
     )
 
 
-def list_notes(read: list[str], unread: list[str], unlisted: int) -> list[Note]:
+def list_notes(read: list[str], unread: list[str], unknown: list[str], unlisted: int) -> list[Note]:
     notes = []
     if read:
         notes.append(Note("split_lists", f"splits from {', '.join(read)}", len(read), "info"))
     if read and unlisted:
         message = f"{format_count(unlisted, 'image')} in no list of a split"
         notes.append(Note("unlisted", message, unlisted))
+    if unknown:
+        lines = format_count(len(unknown), "line of a list of a split", "lines of lists of splits")
+        message = f"{lines} name no annotated image, left out: {summarize_names(unknown)}"
+        notes.append(Note("listed_without_annotation", message, len(unknown)))
     if unread:
         message = f"lists of splits not read: few of their lines in {summarize_names(unread)} are "
         notes.append(Note("split_lists_not_read", f"{message}images of the set", len(unread)))

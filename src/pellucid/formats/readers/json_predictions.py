@@ -41,7 +41,12 @@ from pellucid.formats.tabular.prediction_table import (
 from pellucid.formats.tabular.reader import open_memory_table
 
 NAME = "json"
-SCORE_PATTERN = re.compile(r'"(?:pred_)?(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies))"')
+SCORE_PATTERN = re.compile(
+    r'"(?:pred_)?(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies))"'
+    r'|"\w*(?:score|conf|confidence|prob|probability|certainty|objectness)"\s*:\s*-?[\d.]',
+    re.IGNORECASE,
+)
+"""The usual keys of scores, and others named like them with numbers."""
 SCORES_BY_CONCEPT = re.compile(
     r'(?:"[^"]+"\s*:\s*0\.\d+\s*,\s*){2}|\{(?:"[^"]+"\s*:\s*[01]\.\d+,?\s*){2}\}'
 )

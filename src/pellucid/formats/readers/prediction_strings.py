@@ -1,6 +1,6 @@
 """Kaggle's `PredictionString`: all detections of an image in one cell, as `score x y width height`
-(one concept) or `concept score x y x y`. Which of these the four numbers are is decided by
-evidence.
+(one concept) or `concept score x y x y`; the score may be the last number instead. What the four
+numbers of a box mean is decided by evidence.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pellucid.formats.dataset import ParsedPredictions
+from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import row_columns
 from pellucid.formats.parsing import decode_utf8, is_number
@@ -33,14 +33,27 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     next(lines)
     cells = [(lines.line_num, row[0], row[1].split()) for row in lines if len(row) == 2]
     size = group_size(probe, [words for _, _, words in cells], options)
+    is_last = is_score_last([words for _, _, words in cells], size)
     detections: list[dict[str, Any]] = []
     for line, image, words in cells:
-        found = list(cell_detections(probe, f"line {line}", words, size, options))
+        found = list(cell_detections(probe, f"line {line}", words, size, options, is_last))
         detections += [{"image": image, **each} for each in found] or [{"image": image}]
     reader = open_memory_table(row_columns(detections))
     reader.path = str(probe.path)
     predictions = parse_prediction_table(reader, replace(options, columns={}))
+    if is_last:
+        message = "PredictionString: the score is the last number of each detection"
+        predictions.notes.append(Note("reading", message, 1, "info"))
     return replace(predictions, path=str(probe.path), format=NAME)
+
+
+def is_score_last(cells: Sequence[Sequence[str]], size: int) -> bool:
+    """Whether the last number of every detection can be a score, and the first cannot."""
+    firsts = [word for words in cells for word in words[size - 5 :: size]]
+    lasts = [word for words in cells for word in words[size - 1 :: size]]
+    if not firsts or not are_numbers(firsts) or not are_numbers(lasts):
+        return False
+    return max(map(float, firsts)) > 1 and all(0 <= float(word) <= 1 for word in lasts)
 
 
 def group_size(probe: Probe, cells: Sequence[Sequence[str]], options: ReadOptions) -> int:
@@ -71,11 +84,22 @@ def are_numbers(words: Sequence[str]) -> bool:
 
 
 def cell_detections(
-    probe: Probe, location: str, words: Sequence[str], size: int, options: ReadOptions
+    probe: Probe,
+    location: str,
+    words: Sequence[str],
+    size: int,
+    options: ReadOptions,
+    is_last: bool,
 ) -> Iterator[dict[str, Any]]:
-    """The detections of one image."""
+    """The detections of one image.
+
+    Args:
+        is_last: whether the score is the last of the five numbers
+    """
     for start in range(0, len(words), size):
         *concept, score, x, y, right, bottom = words[start : start + size]
+        if is_last:
+            x, y, right, bottom, score = score, x, y, right, bottom
         if not are_numbers((score, x, y, right, bottom)):
             problem = f"'{' '.join(words[start : start + size])}' in PredictionString"
             raise InvalidRecordError(probe.path, location, problem, REMEDY)

@@ -26,6 +26,7 @@ from pellucid.formats.readers.dota import is_dota_line
 from pellucid.formats.readers.yolo_label_files import (
     candidate_label_files,
     find_label_files,
+    label_files_elsewhere,
     label_folders,
     orphan_label_files,
 )
@@ -193,7 +194,8 @@ def build_annotations(
 ) -> ParsedAnnotations:
     """Parse label files. pose: of the keypoints behind each box."""
     orphan_labels = orphan_label_files(listed.label_folders, listed.label_files)
-    notes = label_file_notes(listed.paths, listed.label_files, orphan_labels)
+    root = path if path.is_dir() else path.parent
+    notes = label_file_notes(root, listed.paths, listed.label_files, orphan_labels)
     if listed.missing:
         message = f"{summarize_names(listed.missing)} of {path.name} not there: left out"
         notes.append(Note("missing_split", message, len(listed.missing)))
@@ -300,7 +302,10 @@ class LabelLine:
 
 
 def label_file_notes(
-    image_paths: Sequence[str], label_files: Sequence[Path | None], orphan_labels: Sequence[str]
+    root: Path,
+    image_paths: Sequence[str],
+    label_files: Sequence[Path | None],
+    orphan_labels: Sequence[str],
 ) -> list[Note]:
     """Notes on images without a label file, and on label files without an image."""
     notes = []
@@ -309,6 +314,14 @@ def label_file_notes(
         for image_path, label_file in zip(image_paths, label_files, strict=True)
         if label_file is None
     ]
+    elsewhere = label_files_elsewhere(root, unlabelled_images) if unlabelled_images else []
+    if elsewhere:
+        files = format_count(len(elsewhere), "label file")
+        message = (
+            f"{files} of images without one lie elsewhere, not read: "
+            f"{summarize_names(elsewhere)}. Move them to where the images' label files are"
+        )
+        notes.append(Note("labels_elsewhere", message, len(elsewhere)))
     if unlabelled_images:
         message = (
             f"{format_count(len(unlabelled_images), 'image')} without a label file, treated as "

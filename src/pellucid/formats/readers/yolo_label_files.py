@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pellucid.formats.companion_files import is_companion_file
-from pellucid.formats.image_files import list_files
+from pellucid.formats.image_files import is_image_file, list_files
 
 LABEL_FOLDERS = ("labels", "Labels", "LABELS")
+IMAGE_FOLDERS = ("images", "Images", "IMAGES", "JPEGImages")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,28 @@ def orphan_label_files(folders: set[Path], label_files: list[Path | None]) -> li
         for label_file in sorted(folder.glob("*.txt"))
         if os.path.realpath(label_file) not in used_paths and not is_companion_file(label_file.name)
     ]
+
+
+def label_files_elsewhere(root: Path, image_paths: Sequence[str]) -> list[str]:
+    """Files below the root that are named like a label file of one of the images, in a folder or
+    with an ending where none is looked for. Those of another image of the same name are not.
+
+    Args:
+        image_paths: of images without a label file
+    """
+    stems = {PurePosixPath(path).stem for path in image_paths}
+    files = list_files(root)
+    images = {name.rpartition(".")[0] for name in files if is_image_file(name)}
+    found = []
+    for name in files:
+        stem, _, ending = name.rpartition(".")
+        is_label = ending.lower() == "txt" and not is_companion_file(name)
+        if not is_label or PurePosixPath(stem).name not in stems:
+            continue
+        others = {re.sub("(?i)labels", image_folder, stem) for image_folder in IMAGE_FOLDERS}
+        if ending != "txt" or not others & images:
+            found.append(name)
+    return found
 
 
 def label_folders(root: Path) -> list[str]:

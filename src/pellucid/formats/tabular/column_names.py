@@ -67,7 +67,7 @@ CONCEPT_NAMES = (
     (*CONCEPT_ID_NAMES, "index"),
 )
 """Compact names of concept columns, in tiers: names, weaker names, ids."""
-MARKED_CONCEPT_NAMES = ("", "y")
+MARKED_CONCEPT_NAMES = ("", "y", "idx", "index")
 """What may remain of a concept column's name beside its marker: `prediction`, `y_true`."""
 SCORE_NAMES = (
     *("proba", "probas", "yprob", "yproba", "yscore", "maxprob"),
@@ -84,6 +84,8 @@ SCORE_NAMES = (
     "probabilities",
     "likelihood",
     "yscore",
+    *("certainty", "objectness", "percentageprobability", "detectionconfidence"),
+    *("classconfidence", "classprobability", "predictionscore"),
 )
 SPLIT_NAMES = (
     *("split", "subset", "partition", "set", "datasetsplit", "usage", "stage", "phase", "fold"),

@@ -11,7 +11,7 @@ detection.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from pellucid.core.masks import Masks, concat_masks, no_masks
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.errors import InMemoryDataError
+from pellucid.formats.image_files import is_image_file
 from pellucid.formats.mask_arrays import encode_mask_arrays
 
 CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
@@ -44,9 +45,27 @@ def table_columns(source: Any) -> Any:
         names = list(dict.fromkeys(name for row in source for name in row))
         return {name: [row.get(name) for row in source] for name in names}
     reject_no_columns(source)
-    if isinstance(getattr(getattr(source, "index", None), "name", None), str):
-        return source.reset_index()  # a named index of pandas is a column
-    return convert_arrow_stream(source)
+    return convert_arrow_stream(with_index_columns(source))
+
+
+def with_index_columns(source: Any) -> Any:
+    """Data of pandas with what its index says as a column: the names of images, of a series of
+    concepts or of rows without a column of images, or a column that was made the index."""
+    if hasattr(source, "rename_axis") and not hasattr(source, "columns"):
+        return {"image": list(source.index), "concept": list(source)}
+    if has_image_index(source):
+        return source.rename_axis("image").reset_index()
+    has_name = isinstance(getattr(getattr(source, "index", None), "name", None), str)
+    return source.reset_index() if has_name else source
+
+
+def has_image_index(source: Any) -> bool:
+    """Whether the rows of a pandas data frame without a column of images are named by files."""
+    index = getattr(source, "index", None)
+    if index is None or not hasattr(source, "rename_axis") or index.name is not None:
+        return False
+    first = next(iter(index), None)
+    return isinstance(first, str) and all(is_image_file(str(name)) for name in index)
 
 
 def convert_arrow_stream(source: Any) -> Any:
@@ -69,6 +88,10 @@ def convert_arrow_stream(source: Any) -> Any:
 
 def reject_no_columns(source: Any) -> None:
     """Raise InMemoryDataError for a list, or for a dict with other values than columns."""
+    is_stream = hasattr(source, "read_all") or hasattr(source, "__arrow_c_stream__")
+    if isinstance(source, Iterator) and not is_stream:
+        kind = type(source).__name__
+        raise InMemoryDataError(f"a {kind}, which can be read once: write list(...)")
     if isinstance(source, Sequence):
         raise InMemoryDataError(f"a {type(source).__name__}")
     for name, column in source.items() if isinstance(source, Mapping) else ():
@@ -100,6 +123,20 @@ def maps_images_to_names(source: Any) -> bool:
         isinstance(source, Mapping)
         and bool(source)
         and all(isinstance(name, str | int) for name in source.values())
+    )
+
+
+def maps_images_to_tags(source: Any) -> bool:
+    """Whether a source gives each image, named by its file, a list of names."""
+    return (
+        isinstance(source, Mapping)
+        and bool(source)
+        and all(isinstance(image, str) and is_image_file(image) for image in source)
+        and all(
+            isinstance(tags, list | tuple | set | frozenset)
+            and all(isinstance(tag, str) for tag in tags)
+            for tags in source.values()
+        )
     )
 
 
