@@ -228,3 +228,15 @@ def test_pictures_are_decided_on_in_their_finding(opened, view):
     expect(crops.first).not_to_have_accessible_name(re.compile("Label is right"))
     page.keyboard.press("Z")
     expect(never.get_by_text("1 of 12 reviewed")).to_be_visible()
+
+
+def test_a_split_without_annotations_is_not_called_faultless(
+    page: Page, workspace, tmp_path, served
+):
+    images = [{"id": n, "file_name": f"{n}.png", "width": 64, "height": 48} for n in range(4)]
+    view, _ = workspace.add("bare", toys.coco(tmp_path, images=images, annotations=[]))
+    rows = [{"image_id": n, "category_id": 1, "bbox": [4, 4, 9, 9], "score": 0.5} for n in range(4)]
+    view.start("m").add_predictions(toys.results(tmp_path, rows))
+    page.goto(served(workspace))
+    expect(page.get_by_text("There are no annotations on validation")).to_be_visible()
+    expect(page.get_by_text("Nothing significant is wrong")).to_have_count(0)

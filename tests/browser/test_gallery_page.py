@@ -191,6 +191,8 @@ def test_keyboard_reaches_everything(gallery, demo):
     page.keyboard.type("plate")
     page.keyboard.press("Enter")
     expect(page.locator(".summary h1")).to_have_text("platelet")
+    page.keyboard.press("[")  # the search is over: all concepts are walked again
+    expect(page.locator(".summary h1")).not_to_have_text("platelet")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys and terms")).to_be_visible()
     expect(page.get_by_role("dialog")).to_contain_text("Missing annotation · FP")

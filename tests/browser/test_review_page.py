@@ -544,3 +544,19 @@ def test_verdicts_say_what_they_do_to_the_item(page, tmp_path, served):
         "a/one.png": [[("dent", (10, 10, 20, 20))], [("dent", (20, 10, 20, 20))]],
         "a/two.png": [[("dent", (0, 0, 20, 20))], [("rust", (0, 0, 20, 20))]],
     }
+
+
+def test_a_comment_stays_with_its_item_and_waits_for_a_name(go):
+    page = go(who=None)
+    page.keyboard.press("Enter")
+    field = page.get_by_label("Comment", exact=True)
+    field.fill("plate hidden")
+    field.press("Enter")
+    dialog = page.get_by_role("dialog", name="Reviewer")
+    dialog.press("Escape")
+    expect(field).to_have_value("plate hidden")
+    field.press("Enter")
+    dialog.get_by_role("textbox").fill("Ann")
+    dialog.get_by_role("textbox").press("Enter")
+    expect(page.locator("aside .comment")).to_have_text("❝ plate hidden · Ann")
+    expect(field).to_have_value("")

@@ -135,6 +135,19 @@ def test_decision_removes_its_item_and_undo_restores_it(address):
     assert good(address, "api/v1/views/v/progress?me=Ann")["redo"] == 3
 
 
+def test_comments_are_shown_with_their_image(address):
+    first = good(address, LIST)["items"][0]
+    picture = f"{ONE}/images/{first['image']}"
+    assert good(address, picture)["comments"] == []
+    body = {"item": seen(first), "text": "plate hidden", "who": "Bo", "batch": uuid.uuid4().hex}
+    good(address, f"{ONE}/comments", body)
+    (comment,) = good(address, picture)["comments"]
+    assert (comment["who"], comment["text"], comment["box"]) == ("Bo", "plate hidden", first["box"])
+    assert good(address, f"{ONE}/images/{first['image'] - 1}")["comments"] == []
+    good(address, "api/v1/views/v/undo", {"who": "Bo", "batch": uuid.uuid4().hex})
+    assert good(address, picture)["comments"] == []
+
+
 def test_boxes_that_decisions_add_are_shown_in_their_image(address):
     """A box around a prediction is drawn there already; the others are until they are undone."""
     first = good(address, LIST)["items"][0]

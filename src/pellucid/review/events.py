@@ -151,6 +151,7 @@ class DecisionLog:
     """The ids of each batch of a reviewer, the last one on top."""
     _redo_stacks: dict[str, list[list[int]]] = field(default_factory=dict)
     _reset_ids: list[int] = field(default_factory=list)
+    _comment_ids: list[int] = field(default_factory=list)
 
     def append(self, decisions: Iterable[Decision]) -> None:
         """Add later decisions, in ascending order of id."""
@@ -168,6 +169,8 @@ class DecisionLog:
             else:
                 key = item_key(self.kind, decision)
                 self._ids_by_item[key] = (*self._ids_by_item.get(key, ()), decision.id)
+                if decision.action == "comment":
+                    self._comment_ids.append(decision.id)
             self._ordered_ids.append(decision.id)
             self.head = decision.id
 
@@ -249,6 +252,14 @@ class DecisionLog:
         return [
             self.decisions[decision_id]
             for decision_id in self._ids_by_item.get(item_key(self.kind, decision), ())
+        ]
+
+    def comments_on(self, image: str) -> list[Decision]:
+        """The comments on items of an image that were not undone, oldest first."""
+        return [
+            self.decisions[comment_id]
+            for comment_id in list(self._comment_ids)
+            if self.decisions[comment_id].image == image and self.is_active(comment_id)
         ]
 
     def current_decisions(self) -> list[Decision]:

@@ -17,6 +17,7 @@ from pellucid.review.events import DecisionLog
 from pellucid.server.overlay import PredictionOverlay
 from pellucid.server.schemas.gallery_schema import (
     AnnotatedBox,
+    CommentDocument,
     DrawnBox,
     ImageDocument,
     PredictedBox,
@@ -81,18 +82,24 @@ def image_document(
         annotation_boxes,
         [] if overlay is None else overlay.image_predictions(str(evaluation.images.path[image])),
         drawn=[],
+        comments=[],
     )
 
 
-def with_drawn_boxes(document: ImageDocument, decisions: DecisionLog) -> ImageDocument:
-    """The image with the boxes that decisions add and that are not among those shown."""
+def with_decisions(document: ImageDocument, decisions: DecisionLog) -> ImageDocument:
+    """The image with the boxes that decisions add and that are not among those shown, and with the
+    comments on its items."""
     shown = {*(p.box for p in document.predictions), *(a.box for a in document.annotations)}
     drawn = [
         DrawnBox(label.concept, label.box)
         for label in decisions.additions(document.path)
         if label.box is not None and label.box not in shown
     ]
-    return replace(document, drawn=drawn)
+    comments = [
+        CommentDocument(comment.who, comment.when, comment.reason, comment.concept, comment.box)
+        for comment in decisions.comments_on(document.path)
+    ]
+    return replace(document, drawn=drawn, comments=comments)
 
 
 def annotation_box(

@@ -38,5 +38,9 @@ export const exportedResponse = (
   query: readonly (readonly [string, string])[],
 ): unknown => exportedPage?.answers[keyOf(path, query)];
 
+/** Whether an exported page has the whole picture, which it may have left out. */
+export const hasExportedImage = (address: string): boolean =>
+  exportedPage === null || exportedPage.pictures[address] !== undefined;
+
 export const exportedImage = (address: string, frame: readonly number[] | null): string =>
   exportedPage?.pictures[frame ? `${address}&${frame.join(',')}` : address] ?? ABSENT;

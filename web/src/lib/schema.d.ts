@@ -1017,6 +1017,32 @@ export interface components {
             /** Threshold */
             threshold: number;
         };
+        /**
+         * CommentDocument
+         * @description A comment on an item of an image.
+         *
+         *     Attributes:
+         *         concept: of the item
+         *         box: its box, if it has one
+         *         when: ISO 8601, UTC
+         */
+        CommentDocument: {
+            /** Who */
+            who: string;
+            /** When */
+            when: string;
+            /** Text */
+            text: string;
+            /** Concept */
+            concept: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+        };
         /** CommentRequest */
         CommentRequest: {
             item: components["schemas"]["ItemReference"];
@@ -1731,6 +1757,7 @@ export interface components {
          *
          *     Attributes:
          *         width, height: pixels as displayed; 0 if the image cannot be read and no size was declared
+         *         comments: of people on its items, oldest first
          */
         ImageDocument: {
             /** Image */
@@ -1762,6 +1789,8 @@ export interface components {
             others: components["schemas"]["OtherPrediction"][];
             /** Drawn */
             drawn: components["schemas"]["DrawnBox"][];
+            /** Comments */
+            comments: components["schemas"]["CommentDocument"][];
         };
         /**
          * ImageObject

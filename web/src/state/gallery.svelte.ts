@@ -581,7 +581,10 @@ export class Gallery {
     };
     if (this.isExported && !this.isKept(link))
       return this.tell('These items are not in the exported page');
-    await this.travel(this.view, link.version ?? this.versionName, arrive);
+    const before = this.versionName;
+    await this.travel(this.view, link.version ?? before, arrive);
+    if (this.versionName !== before && !this.open)
+      this.tell(`These are items of ${this.versionName}; Back returns to ${before}`);
   }
 
   /** With all concepts: the place of the first item below its own threshold, in the order of margin. */

@@ -36,6 +36,13 @@ const doneText = ({ action, side }: api.HistoryRow): string =>
 /** The name under which this person decides, '' if not yet given. */
 export const reviewerName = (): string => localStorage.getItem(NAME) ?? '';
 
+/** How to take back what was done, by key or by button. */
+function wayBack(isUndone: boolean): string {
+  const isTouched = matchMedia('(pointer: coarse)').matches;
+  if (isUndone) return `${isTouched ? 'Redo' : 'Z'} brings it back`;
+  return `${isTouched ? 'Undo' : 'z'} takes it back`;
+}
+
 export class Reviewing {
   who = $state(localStorage.getItem(NAME) ?? '');
   /** The name is asked for; what waits for it. */
@@ -318,7 +325,7 @@ export class Reviewing {
     const isUndone = row?.action === 'undo' || row?.action === 'redo';
     const items = isUndone ? done.rows.length : act.items;
     const about = row?.image && items === 1 ? ` ${row.concept} on ${row.image}` : '';
-    const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
+    const back = wayBack(row?.action === 'undo');
     this.say(
       row
         ? `${items > 1 ? `${count(items)} items: ` : ''}${doneText(row)}${row.reverts === null ? '' : about} · ${back}`
@@ -387,10 +394,12 @@ export class Reviewing {
     );
   }
 
-  comment(text: string): void {
+  /** Until the reviewer has said a name, what was written is not sent. */
+  comment(text: string, sent: () => void): void {
     const item = this.gallery.itemAt(this.gallery.item);
     if (!item || !text.trim()) return;
-    this.named(() =>
+    this.named(() => {
+      sent();
       this.remark((who, batch) =>
         api.comment(
           this.gallery.which,
@@ -400,8 +409,8 @@ export class Reviewing {
           this.gallery.corrected,
           batch,
         ),
-      ),
-    );
+      );
+    });
   }
 
   revert(row: number, then: () => void): void {

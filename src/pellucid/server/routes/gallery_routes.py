@@ -35,7 +35,7 @@ from pellucid.server.dependencies import (
     json_response,
     validate_concept,
 )
-from pellucid.server.image_document import image_document, with_drawn_boxes
+from pellucid.server.image_document import image_document, with_decisions
 from pellucid.server.image_list import images_document
 from pellucid.server.image_responses import image_response
 from pellucid.server.overlay import PredictionOverlay
@@ -245,7 +245,7 @@ def get_image(
     thresholds = effective_thresholds(results, at)
     overlay = load_overlay(context, versus)
     document = image_document(context.version, results, image, thresholds, overlay)
-    return json_response(with_drawn_boxes(document, context.version.view.decision_log))
+    return json_response(with_decisions(document, context.version.view.decision_log))
 
 
 @router.get(

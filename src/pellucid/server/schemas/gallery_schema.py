@@ -313,6 +313,23 @@ class DrawnBox:
 
 
 @dataclass(frozen=True)
+class CommentDocument:
+    """A comment on an item of an image.
+
+    Attributes:
+        concept: of the item
+        box: its box, if it has one
+        when: ISO 8601, UTC
+    """
+
+    who: str
+    when: str
+    text: str
+    concept: str
+    box: Box | None
+
+
+@dataclass(frozen=True)
 class ImageObject:
     """A counted prediction, or an annotation without a match, on a whole image."""
 
@@ -363,6 +380,7 @@ class ImageDocument:
 
     Attributes:
         width, height: pixels as displayed; 0 if the image cannot be read and no size was declared
+        comments: of people on its items, oldest first
     """
 
     image: int
@@ -377,3 +395,4 @@ class ImageDocument:
     annotations: list[AnnotatedBox]
     others: list[OtherPrediction]
     drawn: list[DrawnBox]
+    comments: list[CommentDocument]
