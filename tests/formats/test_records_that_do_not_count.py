@@ -241,3 +241,29 @@ def test_listed_images_without_annotations_are_named(tmp_path):
     toys.write(tmp_path / "voc/ImageSets/Main/val.txt", "0\n1\n2\n7\n8\n")
     _, notes = open_view(tmp_path, tmp_path / "voc")
     assert {note.kind: note.count for note in notes}["listed_without_annotation"] == 2
+
+
+def test_pixels_where_a_format_has_fractions_are_named(tmp_path):
+    """Open Images columns with pixels: the remedy that the message names reads them rightly."""
+    rows = [f"{n},cat,{n + 10},{n + 60},{n + 5},{n + 90}" for n in range(30)]
+    source = table(tmp_path, "ImageID,LabelName,XMin,XMax,YMin,YMax", rows)
+    with pytest.raises(PellucidError, match="As pixels they do: specify --boxes xywh-pixels"):
+        open_view(tmp_path, source)
+    view, _ = open_view(tmp_path, source, boxes="xywh-pixels")
+    assert view.annotation_tables[1].box[0].tolist() == [10, 5, 50, 85]
+
+
+def test_ids_of_two_files_ask_for_the_split(tmp_path):
+    for split in ("training", "validation"):
+        document = json.loads(coco(tmp_path).read_text())
+        for image in document["images"]:
+            image["file_name"] = f"{split}/{image['file_name']}"
+        for annotation in document["annotations"]:
+            annotation["bbox"][1] += 300 if split == "training" else 0
+        source = toys.write(tmp_path / f"{split}.json", json.dumps(document))
+        view, _ = open_view(tmp_path, source, split=split)
+    version = view.start("m")
+    with pytest.raises(PellucidError, match="--split"):
+        version.add_predictions(results(tmp_path))
+    version.add_predictions(results(tmp_path), split="validation")
+    assert len(version.gallery("matched", split="validation")) == 12

@@ -330,15 +330,33 @@ class BoxFormatRequiredError(PellucidError):
 
 
 class BoxesOutsideImagesError(PellucidError):
-    """Most boxes of a format that states their meaning lie outside their image."""
+    """Most boxes of a format that states their meaning lie outside their image.
 
-    def __init__(self, path: object, format_name: str, share: float, shape: str = "xywh") -> None:
-        super().__init__(
-            f"{path}: only {share:.0%} of its boxes lie inside their image, read as {format_name} "
-            "defines them. The program that wrote the file may have another order of numbers, or "
-            "the images another size. Correct the numbers, or state their unit: --boxes "
+    Args:
+        are_pixels: whether they lie inside when read as pixels
+    """
+
+    def __init__(
+        self,
+        path: object,
+        format_name: str,
+        share: float,
+        shape: str = "xywh",
+        are_pixels: bool = False,
+    ) -> None:
+        other_units = (
             f"{shape}-1000-stretched for a scale of 0 to 1000, {shape}-640-stretched for images "
             "that were resized to 640 x 640."
+        )
+        remedy = (
+            f"As pixels they do: specify --boxes {shape}-pixels if they are."
+            if are_pixels
+            else "The program that wrote the file may have another order of numbers, or the images "
+            f"another size. Correct the numbers, or state their unit: --boxes {other_units}"
+        )
+        super().__init__(
+            f"{path}: only {share:.0%} of its boxes lie inside their image, read as {format_name} "
+            f"defines them. {remedy}"
         )
 
 

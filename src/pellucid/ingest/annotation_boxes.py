@@ -275,7 +275,10 @@ def check_stated(
     share = inside_share(low, high, sizes)
     if is_known.any() and share < MIN_EXPECTED_SHARE and len(annotations) >= MIN_ORDERED_BOXES:
         shape = source.stated_shape or "xywh"
-        raise BoxesOutsideImagesError(source.path, source.format, share, shape)
+        are_pixels = source.unit == "fractions" and (
+            inside_share(low, high, find_sizes(images, folders, annotations)) >= MIN_INSIDE_SHARE
+        )
+        raise BoxesOutsideImagesError(source.path, source.format, share, shape, are_pixels)
     is_read = is_known & (images.width[annotations.image] <= 0)
     if source.unit != "pixels" or not is_read.any():
         return []

@@ -103,6 +103,8 @@ def compare_image_refs(
         is_complete = rival.is_complete and not choice.refs.is_complete
         min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
         is_counted = rival.name.startswith("positions")
+        if is_counted and choice.refs.ambiguous_count:
+            continue  # the error about ambiguous ids says how they become clear
         if is_counted and not agreement.is_even(rival, concept_refs):
             doubtful.append((rival, rival_share))
         elif is_clearly_better(rival_share, share, min_ratio):

@@ -316,7 +316,9 @@ export class Gallery {
   private unknownNames({ view, version, concept }: Place): string {
     if (view && view !== this.view) return `No view '${view}': '${this.view}' is shown`;
     if (version && version !== this.versionName)
-      return `No version '${version}': '${this.versionName}' is shown`;
+      return this.versionName
+        ? `No version '${version}': '${this.versionName}' is shown`
+        : `No version '${version}': the view has none yet`;
     if (concept !== null && this.version && !this.version.concepts.includes(concept))
       return `No concept '${concept}': all are shown`;
     return '';
