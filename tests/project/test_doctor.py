@@ -533,3 +533,30 @@ def test_boxes_beside_no_annotations_are_not_judged(tmp_path):
     view, _ = pellucid.open(tmp_path / "w").add("v", source, kind="detection")
     notes = view.start("m").add_predictions(toys.results(tmp_path))
     assert not any(note.kind == "boxes_disagree" for note in notes)
+
+
+def wide_table(folder, scale):
+    rows = [
+        f"{n}.jpg,{round(scale * n / 9)},{round(scale * (1 - n / 9))}"
+        if scale > 1
+        else f"{n}.jpg,{n / 9:.3f},{1 - n / 9:.3f}"
+        for n in range(9)
+    ]
+    return toys.write(folder / "scores.csv", "\n".join(["name,cat,dog", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_what_can_only_be_predictions_is_examined_as_such(tmp_path, scale):
+    truth = "".join(f"{n}.jpg,{('cat', 'dog')[n % 2]}\n" for n in range(9))
+    source = toys.write(tmp_path / "truth.csv", "name,label\n" + truth)
+    diagnosis = examine([str(source), str(wide_table(tmp_path, scale))])
+    assert not diagnosis.has_errors
+    assert [command.split()[1] for command in diagnosis.commands] == ["add", "predictions"]
+
+
+def test_a_second_file_about_the_same_images_may_be_predictions(tmp_path):
+    rows = "".join(f"{n}.jpg,cat,{n},5,40,30\n" for n in range(9))
+    header = "image,label,x,y,width,height\n"
+    sources = [toys.write(tmp_path / name, header + rows) for name in ("a.csv", "b.csv")]
+    diagnosis = examine([str(source) for source in sources])
+    assert "annotated_again" in [finding["kind"] for finding in diagnosis.findings]

@@ -12,7 +12,10 @@ import msgspec
 
 from pellucid.core.errors import format_count
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.marking_words import (
+from pellucid.formats.parsing import decode_utf8
+from pellucid.formats.tabular.column_names import parse_column_name
+from pellucid.formats.tabular.flags import NEGATIVE_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.marking_words import (
     ACCEPTING_WORDS,
     ANSWER_NAMES,
     DELETED_WORDS,
@@ -20,9 +23,6 @@ from pellucid.formats.marking_words import (
     REJECTING_WORDS,
     marking_word,
 )
-from pellucid.formats.parsing import decode_utf8
-from pellucid.formats.tabular.column_names import parse_column_name
-from pellucid.formats.tabular.flags import NEGATIVE_WORDS, TRUE_WORDS
 
 CROWD_WORDS = {"crowd", "groupof", "ignored", "dontcare"}
 READ_KEYS = {"iscrowd", "ignore", "difficult", "deleted"}

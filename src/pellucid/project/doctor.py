@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.errors import PellucidError
-from pellucid.formats.dataset import Inference
+from pellucid.formats.dataset import Inference, Note
 from pellucid.formats.prediction_sources import contains_predictions
 from pellucid.formats.source_errors import options_of_predictions
 from pellucid.ingest.checks import duplicate_box_notes, duplicate_image_notes, image_file_notes
@@ -80,33 +80,58 @@ def examine_files(
     adding: Mapping[str, Any],
     predicting: Mapping[str, Any],
 ) -> Diagnosis:
-    errors: list[PellucidError] = []
-    commands: list[str] = []
     prediction_paths = [source for source in sources if contains_predictions(source)]
     if predicting.get("no_scores") and not prediction_paths:
         prediction_paths = list(sources[1:])  # they look like annotations
     annotation_paths = [source for source in sources if source not in prediction_paths]
+    commands: list[str] = []
+    failed: dict[str, PellucidError] = {}
+    repeated: list[Note] = []
     for source, options in zip(
         annotation_paths, options_by_source(adding, len(annotation_paths)), strict=True
     ):
         try:
-            workspace.add("examined", source, **options)
+            known_count = image_count(workspace)
+            _, notes = workspace.add("examined", source, **options)
             commands.append(import_command("add", "VIEW", source, options))
+            if image_count(workspace) == known_count:
+                repeated += repeated_notes(source, notes)
         except PellucidError as error:
-            errors.append(error)
+            failed[source] = error
     if not workspace.views:
-        if errors:
-            raise errors[0]
-        raise AnnotationsMissingError(sources)
+        raise next(iter(failed.values()), AnnotationsMissingError(sources))
     view = workspace.view("examined")
-    for index, source in enumerate(prediction_paths):
-        try:
+    errors: list[PellucidError] = []
+    for index, source in enumerate([*prediction_paths, *failed]):
+        try:  # what is no annotations may be predictions under unusual names
             with options_of_predictions():
                 view.version_or_draft(f"examined-{index}").add_predictions(source, **predicting)
             commands.append(import_command("predictions", "VIEW VERSION", source, predicting))
         except PellucidError as error:
-            errors.append(error)
-    return replace(diagnose([view], errors), commands=commands)
+            errors.append(failed.get(source, error))
+    diagnosis = diagnose([view], errors)
+    findings = [*diagnosis.findings, *map(asdict, repeated)]
+    return replace(diagnosis, findings=findings, commands=commands)
+
+
+def image_count(workspace: Workspace) -> int:
+    return len(workspace.view("examined").annotation_tables[0]) if workspace.views else 0
+
+
+def repeated_notes(source: str, notes: Sequence[Note]) -> list[Note]:
+    """A warning about annotations of images that earlier files annotate: they may be predictions.
+
+    Args:
+        notes: of the import of the source, which added no image
+    """
+    known = sum(note.count for note in notes if note.kind == "images_again")
+    if not known:
+        return []
+    message = (
+        f"{Path(source).name} annotates images that the files before it annotate. If it holds "
+        "predictions without scores, import it with `pellucid predictions --no-scores`"
+    )
+    return [Note("annotated_again", message, known)]
 
 
 def options_by_source(options: Mapping[str, Any], sources: int) -> list[dict[str, Any]]:

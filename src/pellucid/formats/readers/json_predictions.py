@@ -43,7 +43,8 @@ from pellucid.formats.tabular.reader import open_memory_table
 NAME = "json"
 SCORE_PATTERN = re.compile(
     r'"(?:pred_)?(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies))"'
-    r'|"\w*(?:score|conf|confidence|prob|probability|certainty|objectness)"\s*:\s*-?[\d.]',
+    r'|"\w*(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies)|certainty|objectness)"'
+    r"\s*:\s*\[?\s*-?[\d.]",
     re.IGNORECASE,
 )
 """The usual keys of scores, and others named like them with numbers."""

@@ -7,7 +7,11 @@ import numpy as np
 from pellucid.core.errors import format_count
 from pellucid.core.tables import BoolArray
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.marking_words import (
+from pellucid.formats.tabular.column_names import parse_column_name
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flag_column import says_yes_and_no
+from pellucid.formats.tabular.flags import NEGATIVE_WORDS
+from pellucid.formats.tabular.marking_words import (
     ACCEPTING_WORDS,
     ANSWER_NAMES,
     DELETED_WORDS,
@@ -15,10 +19,6 @@ from pellucid.formats.marking_words import (
     REJECTING_WORDS,
     marking_word,
 )
-from pellucid.formats.tabular.column_names import parse_column_name
-from pellucid.formats.tabular.column_roles import ColumnRoles
-from pellucid.formats.tabular.flag_column import says_yes_and_no
-from pellucid.formats.tabular.flags import NEGATIVE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
 GROUND_TRUTH_FLAGS = ("isgt", "gt", "isgroundtruth")
