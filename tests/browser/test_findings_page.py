@@ -122,9 +122,9 @@ def test_the_row_in_focus_is_open(opened, view):
 def test_dismissing_is_undone(opened):
     page = opened
     page.keyboard.press("x")
-    expect(rust(page)).to_contain_text("Not known")
+    expect(rust(page)).to_contain_text("Reopen")
     page.keyboard.press("z")
-    expect(rust(page)).not_to_contain_text("Not known")
+    expect(rust(page)).not_to_contain_text("Reopen")
 
 
 def test_a_finding_is_reviewed_with_one_key(opened):
@@ -145,14 +145,14 @@ def test_dismissed_as_known_is_kept(opened, view):
     page = opened
     before = [one.get_attribute("aria-label") for one in rows(page).all()]
     rust(page).get_by_role("button", name="Known", exact=True).click()
-    expect(rust(page)).to_contain_text("Not known")
+    expect(rust(page)).to_contain_text("Reopen")
     expect(rust(page).locator(".crop")).to_have_count(0)
     assert [one.get_attribute("aria-label") for one in rows(page).all()] == before
     page.reload()
-    expect(rust(page)).to_contain_text("Not known")
+    expect(rust(page)).to_contain_text("Reopen")
     group = page.get_by_role("region", name="For the next training").get_by_role("article")
     expect(group.last).to_contain_text("'rust'")
-    rust(page).get_by_role("button", name="Not known").click()
+    rust(page).get_by_role("button", name="Reopen").click()
     expect(rust(page).locator(".crop")).to_have_count(12)
     page.reload()
     expect(rust(page).locator(".crop")).to_have_count(12)

@@ -340,15 +340,15 @@ def test_only_corrected_metrics_change(go, view):
     page.keyboard.press("Shift+End")
     page.keyboard.press("w")
     expect_left(page, 0)
-    expect(page.locator(".effect")).to_contain_text("80 fixed")
+    expect(page.locator(".effect")).to_contain_text("80 corrections")
     trained = page.locator("[role=tab] .count").all_inner_texts()
-    page.get_by_role("button", name="As trained").click()
+    page.get_by_role("button", name="Corrections: off").click()
     expect(page.locator("[role=tab] .count").nth(1)).to_have_text("81")
     expect(page.locator("[role=tab] .count").nth(2)).to_have_text("0")
     expect(page).to_have_url(re.compile("corrected=1"))
     page.reload()
     expect(page.locator("[role=tab] .count").nth(2)).to_have_text("0")
-    page.get_by_role("button", name="With corrections").click()
+    page.get_by_role("button", name="Corrections: on").click()
     expect(page.locator("[role=tab] .count")).to_have_text(trained)
     page.locator(".effect").click()
     expect(page.get_by_role("dialog")).to_contain_text("Fixing 80 annotations")
@@ -446,7 +446,7 @@ def test_narrow_window_has_no_overflow_with_corrections(go, view):
     page = go()
     page.set_viewport_size({"width": 390, "height": 844})
     page.keyboard.press("w")
-    expect(page.locator(".effect")).to_contain_text("1 fixed")
+    expect(page.locator(".effect")).to_contain_text("1 correction")
     wide = (
         "[...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right "
         "> 391).map(one => one.outerHTML.slice(0, 90))"

@@ -131,7 +131,7 @@ export class Reviewing {
     const { gallery } = this;
     if (!gallery.total) return null;
     if (!gallery.open && gallery.selected.size > 1)
-      return { wrong: 'Correct labels', right: 'Labels are right', blocked: null };
+      return { wrong: 'Annotations are wrong', right: 'Annotations are right', blocked: null };
     const item = gallery.itemAt(gallery.item);
     if (!item) return null;
     return verbsOf(item, gallery.outcomeOf(item), gallery.kind, gallery.version?.concepts ?? []);
