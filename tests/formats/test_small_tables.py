@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.formats.tabular import reader
+from pellucid.formats.tabular import open_tables, reader
 
 CELLS = st.sampled_from(
     ["", "a", "b", " a", "1", "1.0", "1,5", "-2", "nan", "NA", "x\ny", "é", "'-3"]
@@ -20,7 +20,7 @@ NAMES = ("first", "second", "third")
 
 
 def answers(path: Path) -> list[Any]:
-    table = reader.open_table(path)
+    table = open_tables.open_table(path)
     pairs = [(one, other) for one in NAMES for other in NAMES]
     return [
         [(name, *encoding(table, name)) for name in NAMES],

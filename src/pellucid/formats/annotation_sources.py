@@ -47,7 +47,7 @@ from pellucid.formats.tabular.annotation_table import (
 )
 from pellucid.formats.tabular.box_lists import split_box_lists
 from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
-from pellucid.formats.tabular.reader import open_memory_table
+from pellucid.formats.tabular.open_tables import open_memory_table
 from pellucid.formats.unsupported import reject_unsupported_format
 
 OWN_FILES = ("coco", "voc", "yolo", "labelme", "createml", "cvat", "via", "label-studio", "vott")

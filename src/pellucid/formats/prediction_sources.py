@@ -38,12 +38,12 @@ from pellucid.formats.source_errors import convert_os_errors, describe_content, 
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.box_lists import split_box_lists
 from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
+from pellucid.formats.tabular.open_tables import open_memory_table
 from pellucid.formats.tabular.prediction_table import (
     explain_prediction_columns,
     has_prediction_columns,
     parse_prediction_table,
 )
-from pellucid.formats.tabular.reader import open_memory_table
 from pellucid.formats.unscored import parse_unscored
 from pellucid.formats.unsupported import reject_unsupported_format
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.small_files import load_small_text, parse_small_json
-from pellucid.formats.tabular.reader import is_parquet, open_table
+from pellucid.formats.tabular.open_tables import is_parquet, open_table
 
 EXPECTED = (
     'expected a JSON object {"CONCEPT": X}, a JSON list of {"concept", "threshold"}, or CSV or '

@@ -42,7 +42,8 @@ from pellucid.formats.tabular.annotation_table import (
     has_annotation_columns,
     parse_annotation_table,
 )
-from pellucid.formats.tabular.reader import TableReader, open_memory_table
+from pellucid.formats.tabular.open_tables import open_memory_table
+from pellucid.formats.tabular.reader import TableReader
 
 NAME = "json"
 SAMPLED_ROWS = 200

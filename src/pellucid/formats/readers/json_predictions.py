@@ -33,12 +33,12 @@ from pellucid.formats.json_rows import (
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, probe_source
 from pellucid.formats.readers import coco_results
+from pellucid.formats.tabular.open_tables import open_memory_table
 from pellucid.formats.tabular.prediction_table import (
     explain_prediction_columns,
     has_prediction_columns,
     parse_prediction_table,
 )
-from pellucid.formats.tabular.reader import open_memory_table
 
 NAME = "json"
 SCORE_PATTERN = re.compile(

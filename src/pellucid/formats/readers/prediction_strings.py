@@ -15,8 +15,8 @@ from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import row_columns
 from pellucid.formats.parsing import decode_utf8, is_number
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
+from pellucid.formats.tabular.open_tables import open_memory_table
 from pellucid.formats.tabular.prediction_table import parse_prediction_table
-from pellucid.formats.tabular.reader import open_memory_table
 
 NAME = "prediction-string"
 COLUMN = "predictionstring"

@@ -19,7 +19,8 @@ from pellucid.formats.tabular.column_names import (
     name_tier,
     parse_column_name,
 )
-from pellucid.formats.tabular.reader import TableReader, open_columns, open_table
+from pellucid.formats.tabular.open_tables import open_columns, open_table
+from pellucid.formats.tabular.reader import TableReader
 
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 BOX_PATTERN = re.compile(rf"[\[(]\s*({NUMBER}(?:[\s,]+{NUMBER}){{3}})\s*[\])]", re.IGNORECASE)
