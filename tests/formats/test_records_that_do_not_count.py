@@ -267,3 +267,12 @@ def test_ids_of_two_files_ask_for_the_split(tmp_path):
         version.add_predictions(results(tmp_path))
     version.add_predictions(results(tmp_path), split="validation")
     assert len(version.gallery("matched", split="validation")) == 12
+
+
+def test_splits_of_predictions_that_contradict_the_view_are_named(tmp_path):
+    rows = [f"{n}.jpg,{('cat', 'dog')[n % 2]}" for n in range(8)]
+    view, _ = open_view(tmp_path, table(tmp_path, "image,label", rows), split="validation")
+    scored = [f"{row},0.9,{'train' if n < 3 else 'val'}" for n, row in enumerate(rows)]
+    source = toys.write(tmp_path / "p.csv", "\n".join(["image,label,score,split", *scored]) + "\n")
+    notes = view.start("m").add_predictions(source)
+    assert {note.kind: note.count for note in notes}["stated_split"] == 3

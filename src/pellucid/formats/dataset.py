@@ -22,6 +22,7 @@ from pellucid.core.tables import (
     BoolArray,
     Float64Array,
     Images,
+    Int8Array,
     Int32Array,
     Int64Array,
     Kind,
@@ -177,6 +178,7 @@ class ParsedPredictions:
         not_run: bool, of image_keys, images on which the model failed
         stated_shape: where names of columns say what the numbers are, what they say; `box` is
             [left, top, width, height] even so
+        stated_splits: int8, of image_keys, the split that the file states; -1 where it states none
         has_id_column: whether the column of a table with the image keys is called an id
         remedy_for_names: what helps if no concept key is known
     """
@@ -205,6 +207,7 @@ class ParsedPredictions:
     keypoints: Float64Array | None = None
     not_run: BoolArray | None = None
     stated_shape: BoxShape | None = None
+    stated_splits: Int8Array | None = None
     has_id_column: bool = False
     remedy_for_names: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.core.errors import format_count
-from pellucid.core.tables import Float64Array, Images, Predictions
+from pellucid.core.tables import SPLITS, Float64Array, Images, Int32Array, Predictions
 from pellucid.formats.dataset import CHECK_CHUNK_ROWS, Note, ParsedPredictions
 
 MIN_SCORE_FLOOR, MIN_CAPPED_IMAGES = 0.01, 3
@@ -30,6 +30,30 @@ def export_limit_notes(predictions: Predictions) -> list[Note]:
         )
         notes.append(Note("box_cap", message, capped_images, "info"))
     return notes
+
+
+def stated_split_notes(
+    source: ParsedPredictions, image_index: Int32Array, images: Images
+) -> list[Note]:
+    """A warning if the file says of images that they are of another split than in the view.
+
+    Args:
+        image_index: of each image key, its row among the images, negative if unknown
+    """
+    stated = source.stated_splits
+    if stated is None or len(stated) != len(image_index):
+        return []
+    actual = np.where(image_index >= 0, images.split[image_index], -1)
+    others = np.flatnonzero((stated >= 0) & (actual >= 0) & (stated != actual))
+    if not len(others):
+        return []
+    first = int(others[0])
+    message = (
+        f"{format_count(len(others), 'image')} of another split than the file says, such as "
+        f"'{source.image_keys[first]}': {SPLITS[stated[first]]} in the file, "
+        f"{SPLITS[actual[first]]} in the view. The splits of the view count"
+    )
+    return [Note("stated_split", message, len(others))]
 
 
 def other_split_notes(

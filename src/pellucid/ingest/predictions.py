@@ -47,6 +47,7 @@ from pellucid.ingest.prediction_notes import (
     export_limit_notes,
     other_split_notes,
     outside_image_notes,
+    stated_split_notes,
 )
 from pellucid.ingest.references import Interpretation, reject_ambiguous
 from pellucid.ingest.shape_units import settle_shape_unit
@@ -133,6 +134,7 @@ def import_predictions(
         *note_unmatched_images(source, image_refs, images),
         *settled.notes,
         *other_split_notes(source, image_refs.positions, is_selected),
+        *stated_split_notes(source, image_refs.positions, images),
     ]
     if version.kind == "classification":
         image_rows, classes = image_refs.positions[source.image], settled.positions[source.concept]

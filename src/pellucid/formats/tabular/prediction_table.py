@@ -7,8 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from pellucid.core.errors import EmptyFileError, summarize_names
-from pellucid.core.tables import Float64Array, Int64Array
-from pellucid.formats.dataset import BoxUnit, Note, ParsedPredictions, validate_predictions
+from pellucid.core.tables import Float64Array, Int8Array, Int64Array
+from pellucid.formats.dataset import (
+    BoxUnit,
+    Note,
+    ParsedPredictions,
+    parse_split,
+    validate_predictions,
+)
 from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
 from pellucid.formats.tabular.binary_scores import parse_positive_scores
@@ -23,6 +29,7 @@ from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.merged_images import reject_merged_images
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.rows_without_image import reject_summary_rows, reject_videos
+from pellucid.formats.tabular.split_columns import split_of_cell
 from pellucid.formats.tabular.tile_coordinates import reject_tile_coordinates
 from pellucid.formats.tabular.top_k import (
     RankedConcepts,
@@ -98,8 +105,20 @@ def parse_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedP
     last_word = normalize_column_name(roles.image).rsplit("_", maxsplit=1)[-1]
     return replace(
         parse_by_roles(reader, options, roles, roles.image),
+        stated_splits=stated_splits(reader, roles),
         has_id_column=last_word in ID_WORDS or last_word.endswith("id"),
     )
+
+
+def stated_splits(reader: TableReader, roles: ColumnRoles) -> Int8Array | None:
+    """The split of each image, by its first row; None without a column of splits."""
+    if roles.split is None or roles.image is None:
+        return None
+    texts, text_of_row = reader.encode_column(roles.split)
+    splits = [parse_split(split_of_cell(roles.split, text)) for text in texts]
+    split_of_text = np.array([-1 if split is None else split for split in splits], np.int8)
+    first_rows = np.unique(reader.encode_column(roles.image)[1], return_index=True)[1]
+    return np.asarray(split_of_text[text_of_row[first_rows]], np.int8)
 
 
 def parse_by_roles(
