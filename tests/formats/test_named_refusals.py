@@ -30,6 +30,28 @@ SOURCES = {
         "Supervisely",
     ),
     "vertex.jsonl": ('{"imageGcsUri": "gs://b/a.jpg", "boundingBoxAnnotations": []}', "Vertex AI"),
+    "labels.json": (
+        '{"classes": ["cat"], "labels": {"a": [{"label": 0, "bounding_box": [0.1, 0.1, 0.2, 0.2]}]}}',
+        "FiftyOne",
+    ),
+    "spans.jsonl": (
+        '{"image": "a.jpg", "spans": [{"label": "cat", "points": [[1, 2], [3, 4]]}]}',
+        "Prodigy",
+    ),
+    "scale.json": (
+        '[{"task_id": "1", "params": {"attachment": "a.jpg"}, "response": {"annotations": []}}]',
+        "Scale",
+    ),
+    "encord.json": ('[{"data_title": "a.jpg", "label_hash": "h", "data_units": {}}]', "Encord"),
+    "superannotate.json": (
+        '{"metadata": {"name": "a.jpg"}, "instances": [{"className": "cat"}]}',
+        "SuperAnnotate",
+    ),
+    "azure.json": ('[{"name": "a.jpg", "regions": [{"tagName": "cat", "left": 0.4}]}]', "Azure"),
+    "middle.json": (
+        '[{"filename": "a.jpg", "ann": {"bboxes": [[1, 2, 3, 4]], "labels": [0]}}]',
+        "MMDetection",
+    ),
     "chat.jsonl": ('{"messages": [{"role": "user", "content": "a.jpg"}]}', "chat model"),
     "answers.jsonl": ('{"custom_id": "a.jpg", "response": {"choices": []}}', "chat model"),
     "mot.txt": ("1,1,66,189,191,109,1,1,1.0\n2,1,310,6,188,48,1,1,1.0\n", "MOT"),
@@ -46,6 +68,42 @@ def test_format_is_named(file_name: str, tmp_path: Path) -> None:
         PellucidError, match=rf"unsupported format: .*{name}.*\. .*(Conv|Exp)ert|port"
     ):
         pellucid.open(tmp_path / "w").add("v", source)
+
+
+PREDICTIONS = {
+    "rekognition.json": (
+        '{"a.jpg": {"CustomLabels": [{"Name": "cat", "Confidence": 59.5, "Geometry": {}}]}}',
+        "Rekognition",
+    ),
+    "vertex.jsonl": (
+        '{"prediction": {"displayNames": ["cat"], "confidences": [0.5], "bboxes": [[0, 1, 0, 1]]}}',
+        "Vertex AI",
+    ),
+    "vision.json": (
+        '{"a.jpg": {"localizedObjectAnnotations": [{"name": "cat", "score": 0.5}]}}',
+        "Google Vision",
+    ),
+    "roboflow.json": (
+        '[{"image": {"width": 8, "height": 6}, "predictions": [{"x": 3, "confidence": 0.5}]}]',
+        "Roboflow",
+    ),
+    "darwin.json": (
+        '[{"annotations": [{"bounding_box": {"x": 3}, "inference": {"confidence": 0.5}}]}]',
+        "V7",
+    ),
+    "comp4_det_val_cat.txt": ("a 0.5951 333.81 128.15 427.57 350.85\n", "Pascal VOC"),
+    "a.txt": ("cat 0.5951 333 127 428 351\ncat 0.5088 424 5 577 57\n", "text files of a name"),
+}
+
+
+@pytest.mark.parametrize("file_name", PREDICTIONS)
+def test_format_of_predictions_is_named(file_name: str, tmp_path: Path) -> None:
+    text, name = PREDICTIONS[file_name]
+    rows = "image,label,x,y,width,height\na.jpg,cat,1,2,30,40\n"
+    view, _ = pellucid.open(tmp_path / "w").add("v", toys.write(tmp_path / "t.csv", rows))
+    source = toys.write(tmp_path / file_name, text)
+    with pytest.raises(PellucidError, match=rf"unsupported format: .*{name}"):
+        view.start("m").add_predictions(source)
 
 
 def test_image_sets_of_one_class_are_named(tmp_path: Path) -> None:

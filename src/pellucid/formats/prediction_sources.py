@@ -123,6 +123,7 @@ def parse_prediction_file(
     )
     if reader is json_predictions.PREDICTION_FORMAT and not format_name:
         reject_annotations(probe, but=(coco.FORMAT, hugging_face.FORMAT))
+        reject_unsupported_format(probe, before_readers=True)
     if reader is None and not format_name and json_predictions.is_json(probe):
         if not json_predictions.holds_scored_annotations(probe):
             reject_annotations(probe)

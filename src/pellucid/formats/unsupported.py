@@ -12,6 +12,11 @@ from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import Probe
 
 COCO_REMEDY = "Convert it to COCO, or to a CSV table of image, concept and box (docs/formats.md)."
+SCORES_REMEDY = "Convert it to a CSV table of image, concept, score and box (docs/formats.md)."
+FRACTIONS_REMEDY = (
+    "Its boxes are fractions of the image size. Convert it to a CSV table of image, concept, "
+    "xmin, ymin, xmax and ymax, of predictions with score (docs/formats.md)."
+)
 TABLE_REMEDY = "Convert it to a CSV table of image, concept and box (docs/formats.md)."
 
 
@@ -58,6 +63,11 @@ def head_matcher(*markers: str) -> Callable[[Probe], bool]:
     return lambda probe: any(
         all(marker in head for marker in markers) for head in load_file_heads(probe)
     )
+
+
+def head_pattern(pattern: str) -> Callable[[Probe], bool]:
+    compiled = re.compile(pattern, re.DOTALL)
+    return lambda probe: any(compiled.search(head) for head in load_file_heads(probe))
 
 
 def load_file_heads(probe: Probe) -> list[str]:
@@ -222,11 +232,47 @@ UNSUPPORTED_FORMATS = (
             ("BDD100K", ['"labels"', '"box2d"'], "Convert it to COCO with bdd100k.label.to_coco."),
             ("an export of Labelbox", ['"data_row"'], COCO_REMEDY),
             ("an export of V7 Darwin", ['"item"', '"slots"'], "Export it from V7 as COCO."),
+            ("an export of Scale", ['"task_id"', '"params"', '"response"'], TABLE_REMEDY),
+            ("an export of Encord", ['"data_units"', '"label_hash"'], "Export it as COCO."),
+            ("an export of SuperAnnotate", ['"instances"', '"className"'], COCO_REMEDY),
+            ("spans of Prodigy", ['"spans"', '"points"'], TABLE_REMEDY),
+            ("an export of Azure Custom Vision", ['"regions"', '"tagName"'], FRACTIONS_REMEDY),
+            ("MMDetection's own format", ['"ann"', '"bboxes"'], COCO_REMEDY),
+            ("results of Amazon Rekognition", ['"CustomLabels"'], FRACTIONS_REMEDY),
+            ("predictions of Vertex AI", ['"displayNames"', '"bboxes"'], FRACTIONS_REMEDY),
+            ("results of Google Vision", ['"localizedObjectAnnotations"'], FRACTIONS_REMEDY),
+            ("predictions of V7", ['"inference"', '"bounding_box"'], SCORES_REMEDY),
             ("Supervisely", ['"classTitle"'], "Export it from Supervisely as COCO or YOLO."),
             ("a data set of Vertex AI", ['"imageGcsUri"'], TABLE_REMEDY),
             ("conversations of a chat model", ['"messages"', '"role"'], TABLE_REMEDY),
             ("answers of a chat model", ['"custom_id"', '"choices"'], TABLE_REMEDY),
         )
+    ),
+    UnsupportedFormat(
+        "FiftyOne's image detection data set",
+        head_pattern(r'"labels"\s*:\s*\{.*"bounding_box"'),
+        "Export it from FiftyOne as fiftyone.types.COCODetectionDataset or FiftyOneDataset.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "results of Roboflow's inference",
+        head_pattern(r'"image"\s*:\s*\{\s*"width".*"predictions"'),
+        "Its boxes are centers and sizes in pixels. Write a CSV table of image, concept, score, "
+        "xcenter, ycenter, width and height.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "results of Pascal VOC's development kit",
+        file_matcher(r"(^|/)comp\d_det_\w+\.txt$"),
+        "Each file is of one concept and does not name it in its lines. Write a CSV table of "
+        "image, concept, score, xmin, ymin, xmax and ymax.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "text files of a name, a score and corners in each line",
+        numbers_matcher(r"[^\W\d]\S* [01]?\.\d+( -?[\d.]+){4}"),
+        "Write a CSV table of image, concept, score, xmin, ymin, xmax and ymax.",
+        before_readers=True,
     ),
     UnsupportedFormat(
         "ICDAR text files", is_icdar, f"They contain text, not concepts. {TABLE_REMEDY}"
