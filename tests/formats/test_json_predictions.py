@@ -272,9 +272,16 @@ def test_a_model_that_found_nothing(tmp_path):
         lambda: {
             i: {"image": {"width": 200}, "predictions": r} for i, r in by_image(listed).items()
         },
+        lambda: [
+            {"image": {"width": 200, "path": i}, "predictions": r}
+            for i, r in by_image(listed).items()
+        ],
         lambda: {"data": flat_rows()},
     ],
-    ids=["numbered", "facts beside", "other key of images", "roboflow", "other key of records"],
+    ids=[
+        *("numbered", "facts beside", "other key of images", "roboflow", "roboflow, listed"),
+        "other key of records",
+    ],
 )
 def test_other_layouts(tmp_path, document):
     source = toys.write(tmp_path / "p.json", json.dumps(document()))

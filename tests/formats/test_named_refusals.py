@@ -83,10 +83,6 @@ PREDICTIONS = {
         '{"a.jpg": {"localizedObjectAnnotations": [{"name": "cat", "score": 0.5}]}}',
         "Google Vision",
     ),
-    "roboflow.json": (
-        '[{"image": {"width": 8, "height": 6}, "predictions": [{"x": 3, "confidence": 0.5}]}]',
-        "Roboflow",
-    ),
     "darwin.json": (
         '[{"annotations": [{"bounding_box": {"x": 3}, "inference": {"confidence": 0.5}}]}]',
         "V7",

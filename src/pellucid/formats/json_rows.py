@@ -114,6 +114,7 @@ def has_second_line(path: Path) -> bool:
 def document_rows(document: Any) -> Iterator[Row]:
     """The rows of a file; none of one that has neither records nor entries by image."""
     if isinstance(document, Mapping):
+        document = with_named_image(document)
         if names_concepts(document):
             yield from concept_rows(document)
             return
@@ -137,7 +138,20 @@ def document_rows(document: Any) -> Iterator[Row]:
         return
     for record in document if isinstance(document, list) else ():
         if isinstance(record, Mapping):
-            yield from image_rows(record)
+            yield from image_rows(with_named_image(record))
+
+
+NESTED_NAMES = ("path", "file_name", "filename", "name")
+
+
+def with_named_image(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with the name of its image in place of facts about it, as Roboflow's inference
+    writes them: `{"image": {"path": "a.jpg", "width": 640}}`."""
+    facts = record.get(IMAGE_COLUMN)
+    if not isinstance(facts, Mapping):
+        return record
+    names = [facts[key] for key in NESTED_NAMES if isinstance(facts.get(key), str)]
+    return {**record, IMAGE_COLUMN: names[0]} if names else record
 
 
 def without_wrapper(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -255,13 +255,6 @@ UNSUPPORTED_FORMATS = (
         before_readers=True,
     ),
     UnsupportedFormat(
-        "results of Roboflow's inference",
-        head_pattern(r'"image"\s*:\s*\{\s*"width".*"predictions"'),
-        "Its boxes are centers and sizes in pixels. Write a CSV table of image, concept, score, "
-        "xcenter, ycenter, width and height.",
-        before_readers=True,
-    ),
-    UnsupportedFormat(
         "results of Pascal VOC's development kit",
         file_matcher(r"(^|/)comp\d_det_\w+\.txt$"),
         "Each file is of one concept and does not name it in its lines. Write a CSV table of "

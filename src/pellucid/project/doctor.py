@@ -99,7 +99,9 @@ def examine_files(
         except PellucidError as error:
             failed[source] = error
     if not workspace.views:
-        raise next(iter(failed.values()), AnnotationsMissingError(sources))
+        if failed:
+            raise next(iter(failed.values()))
+        raise AnnotationsMissingError(sources)
     view = workspace.view("examined")
     errors: list[PellucidError] = []
     for index, source in enumerate([*prediction_paths, *failed]):
