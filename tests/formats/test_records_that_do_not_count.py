@@ -133,6 +133,16 @@ def test_a_property_of_objects_does_not_divide_images(tmp_path):
     assert len(view.annotation_tables[0]) == 12
 
 
+def test_numbers_of_the_objects_of_an_image_do_not_divide_it(tmp_path):
+    rows = [
+        f"{image}.jpg,{('cat', 'dog')[n % 2]},{n},{9 * n + image},9,40,{30 + n}"
+        for image in range(12)
+        for n in range(6)
+    ]
+    view, _ = open_view(tmp_path, table(tmp_path, "image,label,track,x,y,width,height", rows))
+    assert len(view.annotation_tables[0]) == 12
+
+
 def test_objects_that_several_people_annotated_are_named(tmp_path):
     rows = [
         f"{image}.jpg,dog,{who},{20 * image + shift},50,{100 + shift},80"

@@ -32,10 +32,9 @@ def reject_merged_images(reader: TableReader, roles: ColumnRoles, images: Int32A
         images: the index of each row's image
     """
     for column in reader.drop_index_columns(roles.unassigned_columns(reader)):
-        if is_of_another_kind(reader, roles, column):
-            continue
-        values = np.array(encode_texts(reader.head_texts(column, MAX_ROWS))[1], np.int64)
-        if may_be_several_images(images[:MAX_ROWS].astype(np.int64), values):
+        values = encode_texts(reader.head_texts(column, MAX_ROWS))[1].astype(np.int64)
+        are_several = may_be_several_images(images[:MAX_ROWS].astype(np.int64), values)
+        if are_several and not is_of_another_kind(reader, roles, column):
             raise AmbiguousColumnsError(
                 reader.path,
                 "image",
@@ -79,9 +78,12 @@ def may_be_several_images(images: Int64Array, values: Int64Array) -> bool:
     if (image_cells[has_several] > 1).sum() < MIN_CROSSED * has_several.sum():
         return False
     # of the n! orders of an image's rows, d! * product of c! keep the d values together, and of
-    # these one in d! has them in the order of other images
-    log_chance = gammaln(cell_rows + 1).sum() - gammaln(image_rows + 1).sum()
+    # these one in d! has them in the order of other images; numbers of single rows say nothing
+    tells = image_cells < image_rows
+    log_chance = (
+        gammaln(cell_rows + 1)[tells[cells[:, 0]]].sum() - gammaln(image_rows + 1)[tells].sum()
+    )
     is_ordered = (values[1:] >= values[:-1]) | (images[1:] != images[:-1])
     if not is_ordered.all():
-        log_chance += gammaln(image_cells + 1).sum()
+        log_chance += gammaln(image_cells + 1)[tells].sum()
     return bool(log_chance < np.log(MAX_CHANCE))
