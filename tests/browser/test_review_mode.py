@@ -65,7 +65,7 @@ def test_hidden_reviewed_items_are_named(go):
     bar = page.get_by_role("toolbar", name="Review")
     expect(bar.get_by_label("Filters")).to_contain_text("9 to review")
     page.keyboard.press("r")
-    hidden = page.get_by_role("button", name="1 reviewed hidden")
+    hidden = page.get_by_role("button", name="1 hidden")
     expect(page.locator(".stamp")).to_have_count(1)
     expect(hidden).to_have_count(0)  # it is still in its place
     page.reload()
