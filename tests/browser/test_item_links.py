@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 import pellucid
 import toys
@@ -144,6 +144,25 @@ def test_the_viewer_walks_all_errors_of_an_image(page: Page, own_address: str) -
     expect(page.get_by_text(f"{fp} of {fp}", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("button.image").first).to_be_visible()
+
+
+def test_steps_in_the_viewer_wait_for_the_other_tabs(page: Page, own_address: str) -> None:
+    """The counts of the tabs come last on a slow line; no key is lost until then."""
+    page.goto(f"{own_address}?view=cells&version=v1&whole=1")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/filtered?**", hold, times=1)
+    page.locator("button.image").first.click()
+    count = page.get_by_text(re.compile(r"^1 of \d+$"))
+    expect(count).to_be_visible()
+    for _ in range(int(count.inner_text().split()[-1]) + 1):
+        page.keyboard.press("ArrowRight")
+    held[0].continue_()
+    expect(page).to_have_url(re.compile("tab=extra"))
+    expect(page.get_by_text(re.compile(r"^2 of \d+$"))).to_be_visible()
 
 
 def test_images_are_seen_before_any_prediction(

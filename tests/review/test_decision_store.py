@@ -155,13 +155,15 @@ def test_two_sessions_create_the_tables_of_postgres_at_once(postgres, name):
     admin.close()
 
 
-def test_leases_expire(engine, name):
+def test_leases_expire(engine, name, monkeypatch):
     store = DecisionStore(engine(), name)
-    assert store.lease("view", "s1", "Ann", ["a", "b", "c"], 0.2, 2) == ["a", "b"]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert store.lease("view", "s1", "Ann", ["a", "b", "c"], 10, 2) == ["a", "b"]
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["c"]
     store.release("s1", ["a"])
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["a"]
-    time.sleep(0.25)
+    monkeypatch.setattr(time, "time", lambda: now + 11)
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["b"], (
         "what was not asked for in time is free again"
     )
