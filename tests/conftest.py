@@ -3,6 +3,7 @@ browser."""
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import filelock
@@ -50,7 +51,19 @@ def is_slow(item):
     return item.path.stem in SLOW_MODULES or "postgres" in item.name
 
 
+def mark_further_cases(items):
+    """`quick_cases(n)`: the first n cases of a test run in `make test`, the others are slow."""
+    counts = Counter()
+    for item in items:
+        if marker := item.get_closest_marker("quick_cases"):
+            test = item.nodeid.partition("[")[0]
+            counts[test] += 1
+            if counts[test] > marker.args[0]:
+                item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_modifyitems(items):
+    mark_further_cases(items)
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     for item in items:
         if "shared" in item.keywords and not SHARED.is_dir():

@@ -78,6 +78,7 @@ def test_figures_equal_the_command_line(demo, demo_server, view, version, split)
     assert {(p["annotated"], p["predicted"]): p["number"] for p in pairs} == dict(wrong)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(("view", "version"), VERSIONS)
 def test_lists_equal_the_command_line(demo, demo_server, view, version):
     """36 questions: the four tabs, thresholds and findings of every version."""

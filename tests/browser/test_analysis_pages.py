@@ -383,6 +383,7 @@ def test_plots_have_tables_and_can_be_saved(go):
     expect(plot.get_by_role("row")).to_have_count(len(rows))
 
 
+@pytest.mark.quick_cases(8)
 @pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name", ["findings", "figures", "slices", "similar", "compare", "versions"]

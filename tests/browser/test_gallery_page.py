@@ -256,6 +256,7 @@ def test_score_bar_scrolls_by_score(gallery):
     expect(first).to_contain_text(re.compile(r"score \.(4|5)"))
 
 
+@pytest.mark.quick_cases(12)
 @pytest.mark.parametrize(
     ("width", "height", "theme"),
     [

@@ -317,6 +317,7 @@ new PerformanceObserver((list) => {
 """
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("name", ["gallery", "findings", "figures", "slices", "versions"])
 def test_nothing_moves_while_a_page_arrives(page: Page, demo_address, name):
     page.set_viewport_size({"width": 1440, "height": 900})

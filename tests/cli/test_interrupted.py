@@ -36,6 +36,7 @@ def cpu_seconds(process):
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize("after", [0.1, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3])
 def test_an_import_is_interrupted_at_any_moment(workspace, after):

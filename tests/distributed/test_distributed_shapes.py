@@ -78,6 +78,7 @@ def bits(version: Version) -> dict[str, str]:
     }
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("rows", [40, 10**6])
 def test_result_is_independent_of_the_number_of_shards(

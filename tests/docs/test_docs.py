@@ -119,6 +119,7 @@ def test_documented_commands_and_python_run(folder, monkeypatch):
     }
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("document", TUTORIALS, ids=lambda path: path.stem)
 def test_tutorials_run(document, demo, tmp_path, monkeypatch):
     """All of a tutorial, in its order, on a copy of the demo that it would build."""

@@ -57,6 +57,7 @@ def judged(annotations, results):
     return outcome
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("annotations", "results"), CASES)
 def test_outcomes_equal_pycocotools(shared, workspace, annotations, results):
     workspace.view("v", "detection").add(shared / annotations)

@@ -14,6 +14,7 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("split", ["training", "validation"])
 @pytest.mark.parametrize("predictions", ["pred_v1_colorhist_rf.csv", "pred_v2_efficientnet_lr.csv"])
 def test_flowers(shared, workspace, split, predictions):
@@ -56,6 +57,7 @@ def test_flowers(shared, workspace, split, predictions):
     assert metrics.overall.macro_f1 == pytest.approx(f1.mean(), abs=1e-12)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     "predictions",
     [

@@ -32,6 +32,7 @@ def boxes_of(folder: Path, columns: tuple[str, ...], rows: list[tuple[object, ..
     return None if annotations.box is None else annotations.box.tolist()
 
 
+@pytest.mark.quick_cases(8)
 @pytest.mark.parametrize(("size", "extent"), list(product(SIZES, EXTENTS)))
 def test_the_size_of_the_image_is_not_that_of_the_box(
     size: tuple[str, str], extent: tuple[str, str], tmp_path: Path

@@ -85,3 +85,26 @@ def test_classes_and_predictions_without_scores(tmp_path):
 def test_other_json_is_refused(tmp_path, document):
     with pytest.raises(PellucidError):
         add(tmp_path, document)
+
+
+def test_fields_that_the_user_names(tmp_path):
+    """Their names are words of another language."""
+    rows = [
+        {"Bild": "a.jpg", "Klasse": "Hund", "bbox": [1, 2, 30, 40]},
+        {"Bild": "b.jpg", "Klasse": "Katze", "bbox": [300, 2, 30, 40]},
+    ]
+    source = toys.write(tmp_path / "a.json", json.dumps(rows))
+    workspace = pellucid.open(tmp_path / "w")
+    with pytest.raises(PellucidError, match=r"'Bild', 'Klasse', 'bbox'; .* --columns image=FIELD"):
+        workspace.add("v", source)
+    view, _ = workspace.add("v", source, columns={"image": "Bild", "concept": "Klasse"})
+    images, annotations, _ = view.annotation_tables
+    assert list(images.path) == ["a.jpg", "b.jpg"]
+    assert annotations.box.tolist() == [[1, 2, 30, 40], [300, 2, 30, 40]]
+    scored = [{**row, "Wert": 0.5} for row in rows]
+    results = toys.write(tmp_path / "p.json", json.dumps(scored))
+    version = view.start("m")
+    version.add_predictions(
+        results, columns={"image": "Bild", "concept": "Klasse", "score": "Wert"}
+    )
+    assert version.metrics().overall.errors == 0

@@ -247,12 +247,29 @@ def test_points_beside_the_size_of_their_image(tmp_path: Path) -> None:
     assert add(tmp_path / "named", source, columns=named)[0].kind == "detection"
 
 
-def test_numbers_as_numpy_prints_them_in_lists(tmp_path: Path) -> None:
-    cell = ", ".join(f"np.float64({number}.0)" for number in (300, 20, 50, 40))
-    source = toys.write(tmp_path / "a.csv", f'image,label,bbox\na.jpg,dog,"[{cell}]"\n')
+NUMBERS = "300.0, 20.0, 50.0, 40.0"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        f"[{', '.join(f'np.float64({number})' for number in NUMBERS.split(', '))}]",
+        f"array([{NUMBERS}], dtype=float32)",
+        f"tensor([{NUMBERS}], device='cuda:0')",
+        f"tensor([{NUMBERS}])",
+    ],
+)
+def test_numbers_as_numpy_and_pytorch_print_them_in_lists(tmp_path: Path, cell: str) -> None:
+    source = toys.write(tmp_path / "a.csv", f'image,label,bbox\na.jpg,dog,"{cell}"\n')
     _, annotations, _ = add(tmp_path, source)[0].annotation_tables
     assert annotations.box is not None
     assert annotations.box.tolist() == [[300, 20, 50, 40]]
+
+
+def test_outlines_in_records_are_refused(tmp_path: Path) -> None:
+    rows = [{"image": "a.jpg", "label": "dog", "polygon": [[1, 2], [30, 2], [30, 40]]}]
+    with pytest.raises(PellucidError, match="Convert them to COCO, with a segmentation"):
+        add_json(tmp_path, rows)
 
 
 def test_numbers_that_are_no_coordinates_in_lists(tmp_path: Path) -> None:

@@ -358,7 +358,8 @@ def test_image_in_train_and_val_is_refused(workspace, tmp_path):
     toys.write(tmp_path / "labels/a.txt", "0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(
         pellucid.PellucidError,
-        match=r"image 'images/a.png' is already in training and cannot also be in validation",
+        match=r"image 'images/a.png' is already in training and cannot also be in validation. "
+        "'images' is the folder of both splits: remove one of the two lines",
     ):
         workspace.add(
             "v", toys.write(tmp_path / "data.yaml", "train: images\nval: images\nnames: [a]\n")

@@ -55,6 +55,7 @@ def test_data_lost_in_exports_is_reported(shared, workspace):
     assert "exactly 100 boxes" in notes[1].message
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("stems", [False, True])
 def test_ultralytics_numbering_gives_the_same_tabs(shared, workspace, tmp_path, first, stems):

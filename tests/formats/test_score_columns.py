@@ -95,6 +95,28 @@ def test_a_concept_that_is_not_recognised_is_asked_for(header: str, tmp_path: Pa
     assert accuracy(view, results, columns={"image": image, "concept": concept}) == 1
 
 
+def test_numbers_beside_probabilities_are_not_read(tmp_path: Path) -> None:
+    """The columns of the concepts sum to one: a time and a flag are no further concepts."""
+    view = view_of(tmp_path, ["cat", "dog", "owl"])
+    lines = scores_of(tmp_path, ["cat", "dog", "owl"]).read_text().split()
+    texts = [f"{line},0.00{n},0" for n, line in enumerate(lines[1:], 3)]
+    head = f"{lines[0]},inference_time,occluded"
+    source = toys.write(tmp_path / "q.csv", "\n".join([head, *texts]))
+    version = view.version_or_draft("m")
+    notes = version.add_predictions(source)
+    assert "not read: 'inference_time', 'occluded'" in str(notes)
+    assert [one.concept for one in version.metrics().concepts] == ["cat", "dog", "owl"]
+
+
+def test_concepts_that_the_annotations_lack_are_read(tmp_path: Path) -> None:
+    """The columns of all concepts sum to one."""
+    view = view_of(tmp_path, ["cat", "dog"])
+    source = scores_of(tmp_path, ["cat", "dog", "owl"])
+    version = view.version_or_draft("m")
+    notes = version.add_predictions(source)
+    assert "scores from 'cat', 'dog', 'owl'" in str(notes)
+
+
 def test_a_class_called_like_a_missing_one_is_said(tmp_path: Path) -> None:
     """`NA` of the annotations may be North America: the predictions show it."""
     view = view_of(tmp_path, ["NA", "EU", "AS"])

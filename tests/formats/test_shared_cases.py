@@ -119,6 +119,7 @@ def test_errors_of_predictions(workspace, cases, annotations, predictions):
     assert version.metrics("validation").overall.errors == expected
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("truth", ["gt_disp", "gt_disp_storedsize", "gt_nosize", "gt_stored"])
 @pytest.mark.parametrize("results", ["res_disp", "res_stored"])
 def test_rotated_images(workspace, cases, truth, results):

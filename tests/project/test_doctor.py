@@ -99,6 +99,7 @@ BOXES = {
 }
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.shared
 @pytest.mark.parametrize("form", BOXES)
 def test_box_format_is_inferred(results, annotations, imported, form):
@@ -220,6 +221,7 @@ def test_label_files_with_the_confidence_second(shared, tmp_path, folder):
     assert figures["AP"] == pytest.approx(0.347, abs=0.003)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.shared
 @pytest.mark.parametrize("form", ["xywh-fractions", "cxcywh-fractions"])
 @pytest.mark.parametrize("how", ["label files", "table"])

@@ -87,6 +87,7 @@ def bins(one):
         )
 
 
+@pytest.mark.quick_cases(1)
 def test_slices_and_groups_open_their_items(chosen):
     version, split = chosen
     for one in version.results().slices(split):

@@ -396,6 +396,7 @@ def test_the_size_of_the_test_for_annotation_errors():
     assert fit_lapse_rate(np.linspace(0.3, 0.95, 23), is_match) is not None
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("decimals", [None, 3, 2])
 @pytest.mark.parametrize("sharpness", [0.5, 1, 3])
 def test_miscalibrated_and_rounded_scores_are_no_annotation_errors(decimals, sharpness):

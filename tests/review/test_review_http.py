@@ -244,6 +244,7 @@ def test_comment_on_a_corrected_item_is_accepted(address):
     )
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("broken", ["\ud800", "a\udfffb", "zero\0"])
 @pytest.mark.parametrize("field", ["who", "reason", "concept"])
 def test_lone_surrogate_is_refused(address, broken, field):
@@ -290,6 +291,7 @@ def test_conflict_is_reported_to_both_reviewers(address):
     assert good(address, f"api/v1/views/v/progress?me=Bo&after={head}")["contradicted"] == []
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize(
     ("path", "change", "status", "said"),
     [

@@ -22,7 +22,7 @@ from pellucid.formats.errors import (
 )
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, probe_source
-from pellucid.formats.readers import coco, hugging_face_memory
+from pellucid.formats.readers import coco, hugging_face_memory, json_annotations
 from pellucid.formats.registry import (
     ANNOTATION_FORMATS,
     NO_OPTIONS,
@@ -151,7 +151,7 @@ def parse_annotation_file(
     if format_name is None and options.columns:
         format_name = next(
             (reader.name for reader in READERS if reader.has_columns and reader.matches(probe)),
-            TABLE_NAME,
+            json_annotations.NAME if json_annotations.may_have_fields(probe) else TABLE_NAME,
         )
         if probe.is_dir and format_name == TABLE_NAME:
             raise NoTableError(probe.path)

@@ -211,10 +211,17 @@ class DuplicateScoreError(PellucidError):
 
 
 class SplitConflictError(PellucidError):
-    def __init__(self, path: object, image: str, existing_split: str, new_split: str) -> None:
+    def __init__(
+        self,
+        path: object,
+        image: str,
+        existing_split: str,
+        new_split: str,
+        remedy: str = "Correct the split or use another view.",
+    ) -> None:
         super().__init__(
             f"{path}: image '{image}' is already in {existing_split} and cannot also be in "
-            f"{new_split}. Correct the split or use another view."
+            f"{new_split}. {remedy}"
         )
 
 

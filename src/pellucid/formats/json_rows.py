@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pellucid.formats.errors import UnequalListsError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.json_frames import frame_records
 from pellucid.formats.parsing import decode_utf8, load_lines, parse_json
-from pellucid.formats.probe import HEAD_BYTES
+from pellucid.formats.probe import HEAD_BYTES, ReadOptions
 from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
 
 Row = dict[str, Any]
@@ -139,6 +140,29 @@ def document_rows(document: Any) -> Iterator[Row]:
     for record in document if isinstance(document, list) else ():
         if isinstance(record, Mapping):
             yield from image_rows(with_named_image(record))
+
+
+def named_image_field(options: ReadOptions) -> tuple[str | None, ReadOptions]:
+    """The field that the user named as the image, if any, and the options for rows that have it
+    under its known name."""
+    match options.columns.get(IMAGE_COLUMN):
+        case [field_name] if field_name != IMAGE_COLUMN:
+            columns = {**options.columns, IMAGE_COLUMN: (IMAGE_COLUMN,)}
+            return field_name, replace(options, columns=columns)
+    return None, options
+
+
+def with_image_field(document: Any, field_name: str) -> Any:
+    """The document, as `parse_document` gives it, with a field of its records, on whatever level,
+    under the known name of the image."""
+    if isinstance(document, list):
+        return [with_image_field(record, field_name) for record in document]
+    if not isinstance(document, Mapping):
+        return document
+    if field_name in document:
+        others = {key: value for key, value in document.items() if key != field_name}
+        return {**others, IMAGE_COLUMN: document[field_name]}
+    return {key: with_image_field(value, field_name) for key, value in document.items()}
 
 
 NESTED_NAMES = ("path", "file_name", "filename", "name")

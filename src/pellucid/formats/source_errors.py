@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import PellucidError, UnreadableFileError
+from pellucid.core.errors import PellucidError, UnreadableFileError, summarize_names
 from pellucid.formats import memory_documents
 from pellucid.formats.probe import Probe
 
@@ -53,6 +54,11 @@ def describe_content(probe: Probe) -> str:
         counts = [f"{count:,} {ending}" for ending, count in endings.most_common(4)]
         files = f"files: {', '.join(counts)}" if counts else "no files"
         return f"a folder with {files}"
+    if fields := first_record_fields(head):
+        return (
+            f"JSON records with the fields {summarize_names(fields, 8)}; if they are objects or "
+            "images, name the fields with --columns image=FIELD,concept=FIELD"
+        )
     if head[:1] in "{[":
         return f"JSON beginning with {' '.join(head[:60].split())}"
     if head.startswith("<"):
@@ -60,3 +66,14 @@ def describe_content(probe: Probe) -> str:
     if "\0" in head or "\ufffd" in head[:200]:
         return "a binary file"
     return f"a file beginning with '{' '.join(head[:60].split())}'"
+
+
+def first_record_fields(head: str) -> list[str]:
+    """The fields of the first record of a JSON list; empty for other content."""
+    start = head[1:].lstrip()
+    if not head.startswith("[") or not start.startswith("{"):
+        return []
+    try:
+        return list(json.JSONDecoder().raw_decode(start)[0])
+    except ValueError:
+        return []

@@ -29,10 +29,12 @@ from pellucid.formats.json_rows import (
     image_entries,
     image_key,
     is_score_key,
+    named_image_field,
     names_concepts,
     parse_document,
     reject_repeated_images,
     row_columns,
+    with_image_field,
     without_failures,
 )
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
@@ -58,9 +60,14 @@ def matches(probe: Probe) -> bool:
     return len(files) > 1 and all(map(is_of_one_image, files)) and any(map(matches, files))
 
 
+def may_have_fields(probe: Probe) -> bool:
+    """Whether a file is JSON without scores, whose fields the user may name."""
+    return probe.head[:1] in ("{", "[") and not has_scores(probe.head)
+
+
 def holds_annotations(probe: Probe) -> bool:
     """Whether a file holds records that name an image and a concept, and no scores."""
-    if probe.head[:1] not in ("{", "[") or has_scores(probe.head):
+    if not may_have_fields(probe):
         return False
     try:
         document = parse_document(probe.path, probe.head)
@@ -114,8 +121,12 @@ def entries_by_key(document: Any) -> dict[str, Any] | None:
     return entries
 
 
-def parse_rows(probe: Probe, row_limit: int | None = None) -> tuple[list[Row], list[Note]]:
+def parse_rows(
+    probe: Probe, row_limit: int | None = None, image_field: str | None = None
+) -> tuple[list[Row], list[Note]]:
     document = parse_document(probe.path, probe.head)
+    if image_field:
+        document = with_image_field(document, image_field)
     if row_limit is None:
         reject_repeated_images(probe.path, document)
     try:
@@ -166,7 +177,8 @@ def open_rows(probe: Probe, rows: Sequence[Row]) -> TableReader:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     if probe.is_dir:
         return read_folder(probe, options)
-    rows, notes = parse_rows(probe)
+    image_field, options = named_image_field(options)
+    rows, notes = parse_rows(probe, image_field=image_field)
     reader = open_rows(probe, rows)
     if not has_annotation_columns(reader, options):
         explain_annotation_columns(reader, options)

@@ -25,9 +25,11 @@ from pellucid.formats.json_rows import (
     document_rows,
     image_key,
     is_record_list,
+    named_image_field,
     parse_document,
     reject_repeated_images,
     row_columns,
+    with_image_field,
     without_failures,
 )
 from pellucid.formats.prediction_builder import PredictionBuilder
@@ -104,6 +106,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     if probe.is_dir:
         return parse_rows(probe, list(folder_rows(probe)), options)
     document = parse_document(probe.path, probe.head)
+    image_field, options = named_image_field(options)
+    if image_field:
+        document = with_image_field(document, image_field)
     reject_repeated_images(probe.path, document)
     reject_unnamed_scores(probe.path, document)
     records = name_records(document)

@@ -19,7 +19,7 @@ from pellucid.core.errors import FileMissingError, MalformedFileError, format_co
 from pellucid.core.outlines import polygon_area
 from pellucid.core.tables import SPLITS, Annotations, string_column
 from pellucid.formats.dataset import Note, ParsedAnnotations, Severity, check_boxes, create_images
-from pellucid.formats.errors import InvalidRecordError, LabelFilesMissingError
+from pellucid.formats.errors import InvalidRecordError, LabelFilesMissingError, SplitConflictError
 from pellucid.formats.image_files import list_image_files
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.dota import is_dota_line
@@ -143,6 +143,7 @@ def list_images(
     to."""
     listed = ListedImages()
     missing: list[FileMissingError] = []
+    split_of_entry: dict[str, int] = {}
     for entry, split_index in split_entries(settings):
         try:
             base_folder, image_files = list_entry_images(path, entry, root, image_folder)
@@ -151,6 +152,15 @@ def list_images(
             listed.missing.append(entry)
             continue
         labels = find_label_files(base_folder, image_files, path.parent, root, entry)
+        first_split = split_of_entry.setdefault(os.path.normpath(entry), split_index)
+        if first_split != split_index and image_files:
+            raise SplitConflictError(
+                path,
+                relative_image_path(image_files[0], image_folder, path),
+                SPLITS[first_split],
+                SPLITS[split_index],
+                f"'{entry}' is the folder of both splits: remove one of the two lines.",
+            )
         if image_files:
             candidates = candidate_label_files(
                 image_files[0], base_folder, path.parent, root, entry

@@ -34,12 +34,15 @@ IMAGE_SIZE_NAMES = (
     ("width", "height"),
     ("w", "h"),
 )
-NUMPY_NUMBER = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)")
+PRINTED_ARRAY = re.compile(
+    r"(?:torch\.)?\b(?:tensor|array|(?:np|numpy)\.\w+)\(([^()]*?)(?:,\s*[a-z_]+=[^()]*)?\)"
+)
 
 
 def plain_numbers(cell: str) -> str:
-    """The cell with numbers in place of `np.float64(10.0)`, as NumPy 2 prints them in lists."""
-    return NUMPY_NUMBER.sub(r"\1", cell)
+    """The cell without what NumPy and PyTorch print around numbers: `np.float64(10.0)`,
+    `tensor([1., 2.], device='cuda:0')`."""
+    return PRINTED_ARRAY.sub(r"\1", cell)
 
 
 MIN_IMAGE_SIDE = 200

@@ -185,10 +185,11 @@ def holds_shapes(reader: TableReader, name: ColumnName) -> bool:
         return True
     if "encoding" in name.tokens:
         return bool(cells) and all(START_AND_LENGTH.fullmatch(cell) for cell in cells)
-    numerous = [cell for cell in cells if len(re.findall(r"-?\d+\.?\d*", cell)) >= 4]
+    numerous = [cell for cell in cells if len(re.findall(NUMBER, cell)) >= 4]
     return len(numerous) * 2 > len(cells)
 
 
+NUMBER = r"-?\d+\.?\d*"
 RUN_LENGTHS = re.compile(r"""["']counts["']\s*:""")
 MASK_TOKENS = {"mask", "masks", "seg", "segmentation"}
 
@@ -238,6 +239,16 @@ def reject_rotated_boxes(reader: TableReader, names: Sequence[ColumnName]) -> No
             )
 
 
+OUTLINE_TOKENS = {"polygon", "polygons", "segmentation", "outline", "contour", "points", "shape"}
+COCO_REMEDY = "Convert them to COCO, with a segmentation for each object."
+
+
+def are_points(cells: Sequence[str]) -> bool:
+    """Whether cells are lists of three points or more."""
+    counts = [len(re.findall(NUMBER, cell)) for cell in cells if cell.lstrip()[:1] in "[("]
+    return len(counts) == len(cells) and all(n >= 6 and n % 2 == 0 for n in counts)
+
+
 RUN_LENGTH_TOKENS = {"rle", "mask", "encoding", "encoded", "segmentation"}
 START_AND_LENGTH = re.compile(r"\d+ \d+( \d+ \d+)*")
 
@@ -246,7 +257,7 @@ def refuse_unread(
     reader: TableReader, columns: Sequence[str], may_have_none: bool = False
 ) -> NoReturn:
     """Raise UnreadBoxColumnsError about columns that look like boxes; InvalidRecordError for masks
-    as pairs of a start and a length, as Kaggle has them."""
+    as pairs of a start and a length, as Kaggle has them, and for outlines."""
     for column in columns:
         cells = [cell for cell in reader.first_texts(column) if cell]
         is_named = bool({*parse_column_name(column).tokens} & RUN_LENGTH_TOKENS)
@@ -256,7 +267,14 @@ def refuse_unread(
                 f"column {column}",
                 "masks as run lengths (a start and a length, as in Kaggle's competitions), which "
                 "are not read from tables",
-                "Convert them to COCO, with a segmentation for each object.",
+                COCO_REMEDY,
+            )
+        if cells and {*parse_column_name(column).tokens} & OUTLINE_TOKENS and are_points(cells):
+            raise InvalidRecordError(
+                reader.path,
+                f"column {column}",
+                "outlines as lists of points, which are not read from tables and records",
+                f"{COCO_REMEDY} If boxes are enough, write the bounding box of each.",
             )
     raise UnreadBoxColumnsError(reader.path, columns, may_have_none)
 

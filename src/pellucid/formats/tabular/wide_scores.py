@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.core.errors import summarize_names
 from pellucid.formats.dataset import Note, ParsedPredictions
@@ -60,6 +61,12 @@ def parse_wide_scores(
     if not roles.concept_columns:
         reject_answers_of_concepts(reader, candidates, score_columns, concepts)
     score_table = np.stack([reader.score_column(column) for column in score_columns], axis=1)
+    if not roles.concept_columns:
+        is_score = of_the_distribution(
+            score_table, [bool(concept_of(column, concepts)) for column in score_columns]
+        )
+        score_columns = [name for name, kept in zip(score_columns, is_score, strict=True) if kept]
+        score_table = score_table[:, is_score]
     row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
     notes = [columns_note(roles, score_columns, candidates)]
     if empty_count := int(np.isnan(score_table).sum()):
@@ -81,6 +88,29 @@ def parse_wide_scores(
         notes,
         remedy_for_names=remedy_for_names(reader, roles, candidates, score_columns, concepts),
     )
+
+
+SUM_TOLERANCE = 0.01
+"""By how much rounded probabilities of an image may sum to another number than one."""
+LEAST_EXCESS = 1e-3
+"""By how much other numbers change the sum."""
+
+
+def of_the_distribution(score_table: NDArray[Any], are_concepts: Sequence[bool]) -> NDArray[Any]:
+    """Which columns are scores: without the numbers beside them, such as a time, where the columns
+    of the concepts alone sum to one in every row and all columns do not.
+
+    Args:
+        score_table: [row, column]
+        are_concepts: of each column, whether the annotations have its concept
+    """
+    named = np.array(are_concepts)
+    if named.sum() < 2 or named.all() or not len(score_table):
+        return np.ones(len(named), bool)
+    excess = np.abs(score_table[:, named].sum(axis=1) - 1).max()
+    excess_of_all = np.abs(score_table.sum(axis=1) - 1).max()
+    are_complete = excess <= SUM_TOLERANCE and excess_of_all > 2 * excess + LEAST_EXCESS
+    return named if are_complete else np.ones(len(named), bool)
 
 
 def remedy_for_names(
