@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pellucid.core.errors import EmptyFileError, format_count, summarize_names
 from pellucid.core.outlines import encode_mask
@@ -147,51 +147,70 @@ def parse_annotation_file(
     source: str | Path, format: str | None, options: ReadOptions
 ) -> ParsedAnnotations:
     probe = probe_source(source)
-    format_name = check_format_name(format, ANNOTATION_FORMATS)
-    if format_name is None and options.columns:
-        format_name = next(
-            (reader.name for reader in READERS if reader.has_columns and reader.matches(probe)),
-            json_annotations.NAME if json_annotations.may_have_fields(probe) else TABLE_NAME,
-        )
-        if probe.is_dir and format_name == TABLE_NAME:
-            raise NoTableError(probe.path)
+    stated_name = check_format_name(format, ANNOTATION_FORMATS)
+    format_name = stated_name or annotation_format_by_columns(probe, options)
     if format_name is None:
         reject_unsupported_format(probe, before_readers=True)
-    reader = next(
-        (
-            candidate
-            for candidate in READERS
-            if (candidate.name == format_name if format_name else fits(candidate, probe, options))
-        ),
-        None,
-    )
-    if reader is None and probe.is_dir and format is None:
+    reader = find_annotation_reader(probe, format_name, options)
+    if reader is None and probe.is_dir and stated_name is None:
         return with_listed_splits(parse_annotation_folder(probe, options), probe)
     if reader is None:
-        reject_unsupported_format(probe)
-        table.explain_mismatch(probe, options, are_predictions=False)
-        if any(matches_source(candidate, probe, options) for candidate in PREDICTION_READERS):
-            raise PredictionsAsAnnotationsError(probe.path)
-        raise UnrecognizedFormatError(
-            probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS
-        )
+        refuse_unknown_annotations(probe, options)
     if reader is table.FORMAT and format_name and not table.matches(probe, options):
         table.explain_mismatch(probe, options, are_predictions=False)
-    if format and not matches_source(reader, probe, options):
+    if stated_name and not matches_source(reader, probe, options):
         raise UnrecognizedFormatError(
-            probe.path, format, describe_content(probe), ANNOTATION_FORMATS
+            probe.path, stated_name, describe_content(probe), ANNOTATION_FORMATS
         )
     annotations = reader.read(probe, options)
-    if count := probe.ignored_file_count:
-        message = f"{format_count(count, 'hidden, system or special file')} in the folder not read"
-        annotations.notes.append(Note("system_files", message, count, "info"))
-    if probe.is_dir:
-        annotations = with_listed_splits(annotations, probe)
-    else:
+    annotations.notes.extend(system_file_notes(probe))
+    if not probe.is_dir:
         annotations.notes.extend(unread_split_notes(annotations))
-    if format is None and probe.is_dir:
+        return annotations
+    annotations = with_listed_splits(annotations, probe)
+    if stated_name is None:
         annotations.notes.extend(other_format_notes(probe, reader))
     return annotations
+
+
+def annotation_format_by_columns(probe: Probe, options: ReadOptions) -> str | None:
+    """The format of a source whose columns the user named; None without such names."""
+    if not options.columns:
+        return None
+    named = (reader.name for reader in READERS if reader.has_columns and reader.matches(probe))
+    is_json = json_annotations.may_have_fields(probe)
+    format_name = next(named, json_annotations.NAME if is_json else TABLE_NAME)
+    if probe.is_dir and format_name == TABLE_NAME:
+        raise NoTableError(probe.path)
+    return format_name
+
+
+def find_annotation_reader(
+    probe: Probe, format_name: str | None, options: ReadOptions
+) -> AnnotationFormat | None:
+    """The reader of a name; without a name, the first that recognises the source."""
+    if format_name:
+        return next((reader for reader in READERS if reader.name == format_name), None)
+    return next((reader for reader in READERS if fits(reader, probe, options)), None)
+
+
+def refuse_unknown_annotations(probe: Probe, options: ReadOptions) -> NoReturn:
+    """Raise the error that says most about a source that no reader recognises."""
+    reject_unsupported_format(probe)
+    table.explain_mismatch(probe, options, are_predictions=False)
+    if any(matches_source(candidate, probe, options) for candidate in PREDICTION_READERS):
+        raise PredictionsAsAnnotationsError(probe.path)
+    raise UnrecognizedFormatError(
+        probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS
+    )
+
+
+def system_file_notes(probe: Probe) -> list[Note]:
+    count = probe.ignored_file_count
+    if not count:
+        return []
+    message = f"{format_count(count, 'hidden, system or special file')} in the folder not read"
+    return [Note("system_files", message, count, "info")]
 
 
 def fits(reader: AnnotationFormat, probe: Probe, options: ReadOptions) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pellucid.core.tables import string_column
 from pellucid.formats import memory_documents
@@ -19,7 +19,13 @@ from pellucid.formats.errors import (
     PredictionKindError,
     UnrecognizedFormatError,
 )
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, probe_source
+from pellucid.formats.probe import (
+    AnnotationFormat,
+    PredictionFormat,
+    Probe,
+    ReadOptions,
+    probe_source,
+)
 from pellucid.formats.readers import (
     coco,
     coco_results,
@@ -103,24 +109,9 @@ def parse_prediction_file(
     source: str | Path, format: str | None, options: ReadOptions
 ) -> ParsedPredictions:
     probe = probe_source(source)
-    format_name = check_format_name(format, PREDICTION_FORMATS)
-    if format_name is None and options.columns:
-        is_json = json_predictions.is_json(probe)
-        format_name = json_predictions.NAME if is_json else TABLE_NAME
-        if probe.is_dir and not is_json:
-            raise NoTableError(probe.path)
-    reader = next(
-        (
-            candidate
-            for candidate in PREDICTION_READERS
-            if (
-                candidate.name == format_name
-                if format_name
-                else matches_source(candidate, probe, options)
-            )
-        ),
-        None,
-    )
+    stated_name = check_format_name(format, PREDICTION_FORMATS)
+    format_name = stated_name or prediction_format_by_columns(probe, options)
+    reader = find_prediction_reader(probe, format_name, options)
     if reader is json_predictions.PREDICTION_FORMAT and not format_name:
         reject_annotations(probe, but=(coco.FORMAT, hugging_face.FORMAT))
         reject_unsupported_format(probe, before_readers=True)
@@ -132,16 +123,50 @@ def parse_prediction_file(
     has_named_score = reader is json_predictions.PREDICTION_FORMAT and "score" in options.columns
     is_checked = bool(format_name) and not has_named_score
     if reader is None or (is_checked and not matches_source(reader, probe, options)):
-        if not format_name:
-            reject_unsupported_format(probe)
-        if format_name in (None, TABLE_NAME):
-            table.explain_mismatch(probe, options, are_predictions=True)
-        if format_name is None:
-            reject_annotations(probe)
-        raise UnrecognizedFormatError(
-            probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS
-        )
+        refuse_unknown_predictions(probe, stated_name, format_name, options)
     return reader.read(probe, options)
+
+
+def prediction_format_by_columns(probe: Probe, options: ReadOptions) -> str | None:
+    """The format of a source whose columns the user named; None without such names."""
+    if not options.columns:
+        return None
+    if json_predictions.is_json(probe):
+        return json_predictions.NAME
+    if probe.is_dir:
+        raise NoTableError(probe.path)
+    return TABLE_NAME
+
+
+def find_prediction_reader(
+    probe: Probe, format_name: str | None, options: ReadOptions
+) -> PredictionFormat | None:
+    """The reader of a name; without a name, the first that recognises the source."""
+    if format_name:
+        return next((reader for reader in PREDICTION_READERS if reader.name == format_name), None)
+    return next(
+        (reader for reader in PREDICTION_READERS if matches_source(reader, probe, options)), None
+    )
+
+
+def refuse_unknown_predictions(
+    probe: Probe, stated_name: str | None, format_name: str | None, options: ReadOptions
+) -> NoReturn:
+    """Raise the error that says most about a source that its reader, or none, recognises.
+
+    Args:
+        stated_name: the format as the user stated it
+        format_name: that, or the format of the columns that the user named
+    """
+    if not format_name:
+        reject_unsupported_format(probe)
+    if format_name in (None, TABLE_NAME):
+        table.explain_mismatch(probe, options, are_predictions=True)
+    if format_name is None:
+        reject_annotations(probe)
+    raise UnrecognizedFormatError(
+        probe.path, stated_name or "predictions", describe_content(probe), PREDICTION_FORMATS
+    )
 
 
 def reject_annotations(probe: Probe, but: Collection[AnnotationFormat] = ()) -> None:
