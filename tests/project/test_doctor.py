@@ -347,7 +347,7 @@ def test_doctor_reports_data_problems(tmp_path):
         [str(source), str(toys.write(tmp_path / "p.csv", "\n".join(rows)))],
         {"images": str(tmp_path / "pictures")},
     )
-    kinds = {finding["kind"] for finding in found.findings}
+    kinds = {finding.kind for finding in found.findings}
     assert {"twins", "near_twins", "picture_unreadable", "repeated_boxes", "score_floor"} <= kinds
     assert not found.has_errors
     assert {"format", "boxes", "category ids", "image ids", "scores"} <= {
@@ -370,7 +370,7 @@ def test_doctor_reports_import_errors_and_saves_nothing(tmp_path):
     )
     assert found.has_errors
     assert "'99'" in next(
-        finding["message"] for finding in found.findings if finding["severity"] == "error"
+        finding.message for finding in found.findings if finding.severity == "error"
     )
 
 
@@ -561,4 +561,4 @@ def test_a_second_file_about_the_same_images_may_be_predictions(tmp_path):
     header = "image,label,x,y,width,height\n"
     sources = [toys.write(tmp_path / name, header + rows) for name in ("a.csv", "b.csv")]
     diagnosis = examine([str(source) for source in sources])
-    assert "annotated_again" in [finding["kind"] for finding in diagnosis.findings]
+    assert "annotated_again" in [finding.kind for finding in diagnosis.findings]

@@ -287,7 +287,7 @@ def doctor_command(
         print_table(
             "Found",
             ["severity", "message"],
-            [[finding["severity"], finding["message"]] for finding in diagnosis.findings],
+            [[finding.severity, finding.message] for finding in diagnosis.findings],
         )
         for command in diagnosis.commands:
             click.echo(f"To import: {command}")

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference, Note
@@ -20,7 +20,21 @@ from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.project.workspace import Workspace
 from pellucid.storage.file_names import WORKSPACE_MANIFEST
-from pellucid.storage.manifests import SourceRecord
+from pellucid.storage.manifests import NoteRecord, SourceRecord
+
+
+@dataclass(frozen=True)
+class ImportFinding:
+    """A note of an import, or what stopped one."""
+
+    kind: str
+    severity: Literal["info", "warning", "error"]
+    message: str
+    count: int = 1
+
+    @classmethod
+    def of_note(cls, note: Note | NoteRecord) -> ImportFinding:
+        return cls(note.kind, note.severity, note.message, note.count)
 
 
 @dataclass(frozen=True)
@@ -29,23 +43,23 @@ class Diagnosis:
 
     Attributes:
         readings: inferred interpretations
-        findings: notes; those of severity `error` stop an import
+        findings: those of severity `error` stop an import
         commands: that would import the files
     """
 
     readings: list[Inference]
-    findings: list[dict[str, Any]]
+    findings: list[ImportFinding]
     commands: list[str] = field(default_factory=list)
 
     @property
     def has_errors(self) -> bool:
-        return any(finding["severity"] == "error" for finding in self.findings)
+        return any(finding.severity == "error" for finding in self.findings)
 
     @property
     def document(self) -> dict[str, Any]:
         return {
             "readings": [asdict(reading) for reading in self.readings],
-            "findings": self.findings,
+            "findings": [asdict(finding) for finding in self.findings],
             "commands": self.commands,
         }
 
@@ -112,7 +126,7 @@ def examine_files(
         except PellucidError as error:
             errors.append(failed.get(source, error))
     diagnosis = diagnose([view], errors)
-    findings = [*diagnosis.findings, *map(asdict, repeated)]
+    findings = [*diagnosis.findings, *map(ImportFinding.of_note, repeated)]
     return replace(diagnosis, findings=findings, commands=commands)
 
 
@@ -185,46 +199,40 @@ def import_command(name: str, placeholders: str, source: str, options: Mapping[s
     return " ".join(words)
 
 
-def diagnose(views: list[View], errors: Sequence[Any]) -> Diagnosis:
+def diagnose(views: Sequence[View], errors: Sequence[PellucidError]) -> Diagnosis:
+    """What the imports of views say, beside what stopped others."""
     readings: list[Inference] = []
-    findings = [
-        {"kind": type(error).__name__, "severity": "error", "message": str(error), "count": 1}
-        for error in errors
-    ]
+    findings = [ImportFinding(type(error).__name__, "error", str(error)) for error in errors]
     for view in views:
         images, folders = view.images_and_folders
-        collect_source_findings(view.manifest.sources, readings, findings)
-        said = {finding["kind"] for finding in findings}  # by the import of this view
-        findings += [
-            asdict(note)
-            for note in [
-                *image_file_notes(images, folders),
-                *duplicate_image_notes(images, folders, include_near=True),
-            ]
-            if note.kind not in said
+        sources = view.manifest.sources
+        readings += source_readings(sources)
+        findings += source_findings(sources)
+        known = {finding.kind for finding in findings}  # from the import of this view
+        notes = [
+            *image_file_notes(images, folders),
+            *duplicate_image_notes(images, folders, include_near=True),
         ]
+        findings += [ImportFinding.of_note(note) for note in notes if note.kind not in known]
         for version_name in view.versions:
-            findings += version_findings(view.version(version_name), readings)
+            version = view.version(version_name)
+            sources = version.latest_manifest.prediction_sources
+            readings += source_readings(sources)
+            findings += [*source_findings(sources), *duplicate_findings(version)]
     return Diagnosis(readings, findings)
 
 
-def version_findings(version: Version, readings: list[Inference]) -> list[dict[str, Any]]:
-    findings: list[dict[str, Any]] = []
-    collect_source_findings(version.latest_manifest.prediction_sources, readings, findings)
+def duplicate_findings(version: Version) -> list[ImportFinding]:
     evaluation = version.evaluation
-    return findings + [
-        asdict(note)
-        for note in duplicate_box_notes(evaluation.predictions, len(evaluation.concepts))
-    ]
+    notes = duplicate_box_notes(evaluation.predictions, len(evaluation.concepts))
+    return [ImportFinding.of_note(note) for note in notes]
 
 
-def collect_source_findings(
-    sources: Sequence[SourceRecord], readings: list[Inference], findings: list[dict[str, Any]]
-) -> None:
+def source_readings(sources: Sequence[SourceRecord]) -> list[Inference]:
+    readings: list[Inference] = []
     for source in sources:
-        readings.append(
-            Inference("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows")
-        )
+        evidence = f"{Path(source.path).name}: {source.rows:,} rows"
+        readings.append(Inference("format", source.format, evidence))
         readings += [
             Inference(
                 reading.question,
@@ -235,12 +243,8 @@ def collect_source_findings(
             )
             for reading in source.readings
         ]
-        findings += [
-            {
-                "kind": note.kind,
-                "severity": note.severity,
-                "message": note.message,
-                "count": note.count,
-            }
-            for note in source.notes
-        ]
+    return readings
+
+
+def source_findings(sources: Sequence[SourceRecord]) -> list[ImportFinding]:
+    return [ImportFinding.of_note(note) for source in sources for note in source.notes]
