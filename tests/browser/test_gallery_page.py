@@ -155,6 +155,27 @@ def test_a_threshold_moved_with_keys_holds_the_wall_at_the_cut(gallery, demo):
     expect(page.locator("#item-1")).to_be_in_viewport()
 
 
+def test_a_threshold_is_typed(gallery, demo):
+    page = gallery(f"{CELLS}&concept=red+cell&tab=missing")
+    page.get_by_role("button", name="type another").click()
+    field = page.get_by_role("textbox", name="Threshold")
+    expect(field).to_be_focused()
+    for text in ("", "r"):  # no number, and no shortcut
+        field.fill(text)
+        field.press("Enter")
+        expect(field).to_have_attribute("aria-invalid", "true")
+    field.press("Escape")
+    expect(page.locator(".summary")).to_contain_text("best")
+    page.keyboard.press("Enter")
+    field.fill("0,4321")
+    field.press("Enter")
+    expect(page.locator(".summary")).to_contain_text("yours")
+    expect(page).to_have_url(re.compile(r"at=red\+cell%3A0\.4321|at=red\+cell:0\.4321"))
+    expect_counts(page, expected_counts(demo, "red cell", 0.4321))
+    page.keyboard.press("o")
+    expect(page.locator(".summary")).to_contain_text("best")
+
+
 def test_browsers_are_independent(gallery, demo, browser, demo_address):
     page = gallery(f"{CELLS}&concept=red+cell")
     other = browser.new_page()
