@@ -34,6 +34,7 @@ class Calibration:
 
     @property
     def match_rate(self) -> Float64Array:
+        """The share of predictions that match, of each bin; NaN for an empty one."""
         return np.asarray(
             np.divide(
                 self.match_counts,
@@ -67,6 +68,12 @@ def measure_calibration(
 
 
 def bin_calibration(scores: Float64Array, matches: Float64Array, bin_count: int) -> Calibration:
+    """Calibration in bins of equal width from 0 to 1.
+
+    Args:
+        scores: of each prediction
+        matches: 1 where it matches, else 0
+    """
     edges = np.linspace(0, 1, bin_count + 1)
     bin_index = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bin_count - 1)
     prediction_counts = np.bincount(bin_index, minlength=bin_count)

@@ -16,6 +16,7 @@ TSNE_ITERATIONS, EXAGGERATED_ITERATIONS = 350, 100
 
 
 def has_features(features: Float64Array) -> BoolArray:
+    """Whether rows have features: one of an item without has NaN."""
     return np.asarray(~np.isnan(features).any(axis=1))
 
 

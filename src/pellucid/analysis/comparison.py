@@ -174,6 +174,8 @@ def false_positives(
 
 
 def unit_outcomes(right_a: BoolArray, right_b: BoolArray) -> Int32Array:
+    """What became of each unit from version a to version b: `FIXED`, `BROKEN`, `BOTH_RIGHT` or
+    `STILL_WRONG`."""
     return np.where(
         right_a, np.where(right_b, BOTH_RIGHT, BROKEN), np.where(right_b, FIXED, STILL_WRONG)
     ).astype(np.int32)
@@ -293,6 +295,7 @@ def compare_images(
 
 
 def image_labels(evaluation: Evaluation) -> Int64Array:
+    """The annotated concept of each image, -1 without one."""
     label_by_image = np.full(len(evaluation.images), -1, np.int64)
     label_by_image[evaluation.annotations.image] = evaluation.annotations.concept
     return label_by_image
@@ -357,6 +360,11 @@ def tag_labels(evaluation: Evaluation) -> Int32Array:
 
 
 def tag_predictions(evaluation: Evaluation, thresholds: Float64Array) -> BoolArray:
+    """Whether a tag is predicted, bool (images, concepts).
+
+    Args:
+        thresholds: of each concept
+    """
     predictions = evaluation.predictions
     is_above = predictions.score >= thresholds[predictions.concept]
     is_predicted = np.zeros((len(evaluation.images), len(evaluation.concepts)), bool)

@@ -63,6 +63,11 @@ class ConfusionMatrix:
 def build_confusion_matrix(
     evaluation: Evaluation, split: int, thresholds: Float64Array
 ) -> ConfusionMatrix:
+    """Which concepts are predicted in place of which, in a split.
+
+    Args:
+        thresholds: of each concept
+    """
     extra_rows = TabSelection(evaluation, "extra", split, None, thresholds).all_rows()
     missing_rows = TabSelection(evaluation, "missing", split, None, thresholds).all_rows()
     predicted_concepts, annotated_concepts = find_confused_concepts(
@@ -80,6 +85,12 @@ def build_confusion_matrix(
 def find_confused_concepts(
     evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array
 ) -> tuple[Int32Array, Int32Array]:
+    """The concept on the other side of each error; the number of concepts stands for none.
+
+    Returns:
+        The predicted concept of each extra annotation, and the annotated one of each missing
+        annotation.
+    """
     none_index = len(evaluation.concepts)
     predicted_concepts, annotated_concepts = (
         np.full(len(extra_rows), none_index, np.int32),
@@ -211,6 +222,8 @@ def connected_components(adjacency: BoolArray) -> list[Int64Array]:
 
 
 def spectral_order(weights: Float64Array, component: Int64Array) -> Int64Array:
+    """An order of concepts in which those that are often confused are neighbours: by the second
+    eigenvector of the normalised Laplacian (Fiedler's)."""
     if len(component) < 3 or not weights.any():
         return component
     scale = 1 / np.sqrt(weights.sum(axis=1))

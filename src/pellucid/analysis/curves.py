@@ -33,10 +33,12 @@ class Curve:
 
     @property
     def fn(self) -> Int64Array:
+        """False negatives at each threshold."""
         return self.annotation_count - self.tp
 
     @property
     def errors(self) -> Int64Array:
+        """FP + FN at each threshold."""
         return self.fp + self.fn
 
     @property
@@ -51,10 +53,12 @@ class Curve:
 
     @property
     def f1(self) -> Float64Array:
+        """F1 at each threshold; NaN where it is undefined."""
         return ratios(2 * self.tp, self.tp + self.fp + self.annotation_count)
 
 
 def ratios(numerators: Int64Array, denominators: Int64Array) -> Float64Array:
+    """Quotients; NaN where the denominator is 0."""
     return np.asarray(
         np.divide(
             numerators, denominators, out=np.full(len(numerators), np.nan), where=denominators > 0

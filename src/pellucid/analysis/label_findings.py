@@ -98,6 +98,7 @@ def likely_errors(
 def concept_rows(
     evaluation: Evaluation, tab: Tab, split: int, concept: int, thresholds: Float64Array
 ) -> Int64Array:
+    """The rows of the items of a concept in a tab."""
     return TabSelection(evaluation, tab, split, concept, thresholds).all_rows()
 
 
@@ -157,6 +158,11 @@ def correct_labels(evaluation: Evaluation, prediction_rows: Int64Array) -> Evalu
 
 
 def describe_labels(evaluation: Evaluation, split: int, likely: LikelyErrors, gain: int) -> Finding:
+    """The finding about likely errors of a concept's annotations.
+
+    Args:
+        gain: errors that would disappear if all were corrected
+    """
     concept, count = evaluation.concepts[likely.concept], len(likely.rows)
     lowest = float(evaluation.predictions.score[likely.rows].min())
     is_relabelled = evaluation.kind == "classification"

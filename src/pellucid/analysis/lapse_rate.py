@@ -69,6 +69,7 @@ def separate_ends(scores: Float64Array) -> Float64Array:
 
 
 def logit(scores: Float64Array) -> Float64Array:
+    """log(p / (1 - p)), limited so that scores of 0 and 1 are finite."""
     with np.errstate(divide="ignore"):
         return np.asarray(
             np.clip(np.log(scores) - np.log1p(-np.minimum(scores, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
@@ -76,6 +77,7 @@ def logit(scores: Float64Array) -> Float64Array:
 
 
 def logistic(values: Float64Array) -> Float64Array:
+    """1 / (1 + exp(-x))."""
     return np.asarray((1 + np.tanh(values / 2)) / 2)
 
 

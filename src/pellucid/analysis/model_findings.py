@@ -87,6 +87,13 @@ def describe_rarely_found(
     overall: float,
     thresholds: Float64Array,
 ) -> Finding:
+    """The finding about a concept that the model never or almost never finds.
+
+    Args:
+        counts: of each concept
+        overall: the recall of all concepts
+        thresholds: of each concept
+    """
     tp, fn = int(counts.tp[concept]), int(counts.fn[concept])
     name, how_often = evaluation.concepts[concept], "almost never" if tp else "never"
     evidence = f"the recall of all concepts is {100 * overall:.0f} %"

@@ -43,6 +43,7 @@ class Property:
     labels: tuple[str, ...] | None = None
 
     def select(self, item_rows: Int64Array | BoolArray) -> Property:
+        """The property of some of the items."""
         return Property(self.name, self.values[item_rows], self.labels)
 
 
@@ -61,6 +62,7 @@ class Condition:
     values: tuple[str, ...] | None = None
 
     def matches(self, item_property: Property) -> BoolArray:
+        """Which items satisfy the condition; the upper bound is not part of its range."""
         if item_property.labels is not None:
             label_indices = [
                 label_index
@@ -95,6 +97,7 @@ def escape_delimiters(token: str) -> str:
 
 
 def format_bound(bound: float | None) -> str:
+    """A bound as filters write it; empty for none."""
     return "" if bound is None else repr(float(bound))
 
 
@@ -215,6 +218,7 @@ def metadata_properties(metadata: dict[str, list[str]]) -> list[Property]:
 
 
 def categorical_property(property_name: str, column_values: list[str]) -> Property:
+    """A property with labels; empty cells are unknown."""
     labels = tuple(sorted(set(column_values) - {""}))
     label_index = {label: index for index, label in enumerate(labels)}
     return Property(
@@ -225,6 +229,7 @@ def categorical_property(property_name: str, column_values: list[str]) -> Proper
 
 
 def parse_numbers(column_values: list[str]) -> Float64Array | None:
+    """The cells as numbers, NaN for empty ones; None if one is no number."""
     try:
         return np.array([float(cell) if cell else np.nan for cell in column_values], float)
     except ValueError:

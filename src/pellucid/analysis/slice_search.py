@@ -173,6 +173,7 @@ def evaluate_conditions(
 
 
 def has_value(item_property: Property) -> BoolArray:
+    """Which items have the property at all."""
     return np.asarray(
         item_property.values >= 0
         if item_property.labels is not None
@@ -225,6 +226,7 @@ def round_cut(cut: float) -> float:
 def significant_slices(
     tested_conditions: list[TestedCondition], populations: Sequence[Population]
 ) -> list[Slice]:
+    """The conditions that remain significant after the correction for their number."""
     adjusted_p_values = adjust_p_values(
         np.array([candidate.p_value for candidate in tested_conditions])
     )
@@ -355,6 +357,7 @@ def select_distinct(all_slices: list[Slice]) -> list[Slice]:
 
 
 def slice_priority(candidate: Slice) -> float:
+    """What slices are sorted by: errors above the expected, and how much more frequent they are."""
     return (
         abs(candidate.excess_errors)
         * float(np.sqrt(abs(candidate.error_rate - candidate.other_rate)))

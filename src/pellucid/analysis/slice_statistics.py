@@ -24,6 +24,7 @@ class ImageCounts:
 
     @property
     def pooled_rate(self) -> float:
+        """Errors per item over all images."""
         return float(self.errors.sum() / self.items.sum())
 
 
@@ -53,6 +54,13 @@ def condition_p_values(
 
 
 def count_by_image(is_inside: BoolArray, is_error: BoolArray, images: Int64Array) -> ImageCounts:
+    """Items and errors of each image, in all and inside of each condition.
+
+    Args:
+        is_inside: bool (conditions, items)
+        is_error: bool (items,)
+        images: the image of each item
+    """
     order = np.argsort(images, kind="stable")
     starts = np.flatnonzero(np.append(True, images[order][1:] != images[order][:-1]))
     inside, errors = is_inside[:, order].astype(float), is_error[order].astype(float)
@@ -101,6 +109,7 @@ def exact_p_values(counts: ImageCounts, conditions: Int64Array) -> Float64Array:
 
 
 def adjust_p_values(raw_p_values: Float64Array) -> Float64Array:
+    """P values after Benjamini and Hochberg's control of the false discovery rate."""
     from scipy import stats
 
     return (

@@ -329,6 +329,11 @@ def mean_average_precision(
 
 
 def concept_average_precision(is_tp: BoolArray, annotation_count: int) -> float:
+    """The average precision of a concept at 101 recalls, as COCO interpolates it.
+
+    Args:
+        is_tp: of each prediction, highest score first
+    """
     if not annotation_count or not len(is_tp):
         return 0.0
     tp_counts = np.cumsum(is_tp)

@@ -29,6 +29,7 @@ class CountChange:
 
     @property
     def increase(self) -> int:
+        """From the first version to the second."""
         return self.b - self.a
 
 

@@ -137,6 +137,7 @@ class CountedRows:
 def count_rows(
     evaluation: Evaluation, thresholds: Float64Array, concept: int | None
 ) -> CountedRows:
+    """The rows that are TP, FP or FN at the thresholds, of one concept or, for None, of all."""
     predictions, annotations = evaluation.predictions, evaluation.annotations
 
     def above(rows: Int32Array) -> Int64Array:

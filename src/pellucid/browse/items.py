@@ -92,6 +92,7 @@ def build_prediction_item(
     outcome: Outcome,
     cause: Cause | None,
 ) -> Item:
+    """The item of a prediction at a position of the list."""
     predictions = evaluation.predictions
     iou = float(evaluation.iou[prediction_row])
     return Item(
@@ -120,6 +121,7 @@ def prediction_outcome(
 def build_unmatched_items(
     list_view: ListView, annotation_rows: Int64Array, offset: int
 ) -> list[Item]:
+    """The items of unmatched annotations; the first has the position `offset`."""
     evaluation, thresholds = list_view.evaluation, list_view.thresholds
     annotations = evaluation.annotations
     has_boxes = evaluation.kind == "detection"
@@ -150,6 +152,7 @@ def none_if_absent(score: np.float64) -> float | None:
 
 
 def row_box(boxes: Float64Array | None, box_row: int) -> tuple[float, float, float, float] | None:
+    """The box `left, top, width, height` of a row in pixels; None without boxes."""
     if boxes is None:
         return None
     left, top, width, height = boxes[box_row].tolist()

@@ -180,6 +180,11 @@ def pair_evidence(
     annotation_rows: Int64Array,
     ious: Float64Array,
 ) -> PairEvidence:
+    """What pairs of a prediction and an annotation say about errors of annotations.
+
+    Args:
+        prediction_rows, annotation_rows, ious: of each pair
+    """
     same_concept = (
         evaluation.predictions.concept[prediction_rows]
         == evaluation.annotations.concept[annotation_rows]
@@ -315,6 +320,7 @@ def score_tags(evaluation: Evaluation) -> LabelErrorScores:
 
 
 def take_or_zeros(prediction_rows: Int32Array, prediction_scores: Float64Array) -> Float64Array:
+    """The scores of rows; zeros in a version without scores."""
     return (
         prediction_scores[prediction_rows]
         if len(prediction_scores)

@@ -40,6 +40,7 @@ class TabSelection:
 
     @cached_property
     def total(self) -> int:
+        """How many items the tab has."""
         return int(self._run_lengths.sum())
 
     def page(self, offset: int, limit: int) -> Int64Array:

@@ -95,10 +95,12 @@ def load_concept_scores(evaluation: Evaluation, concept: int) -> ConceptScores:
 
 
 def empty_scores() -> ConceptScores:
+    """The scores of a concept without predictions."""
     return np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64)
 
 
 def merge_scores(score_sets: list[ConceptScores]) -> ConceptScores:
+    """The scores of several sets, highest first; of equal ones, those of the first set first."""
     score, is_match, image = (
         np.concatenate([scores[component] for scores in score_sets]) for component in range(3)
     )
@@ -142,6 +144,7 @@ class ScoreBins:
 
 
 def bin_scores(scores: ConceptScores) -> ScoreBins:
+    """Sorted scores in `BIN_COUNT` bins of equally many predictions. There must be at least one."""
     score, is_match, _ = scores
     edges = np.linspace(0, len(score), BIN_COUNT + 1).astype(np.int64)
     match_counts = np.add.reduceat(is_match.astype(np.int64), edges[:-1])

@@ -119,6 +119,16 @@ def undefined_metrics(evaluation: Evaluation) -> CocoMetrics:
 
 
 def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoMetrics:
+    """COCO's twelve figures, or its ten of keypoints where both sides have them, and AP by concept.
+
+    Equal to pycocotools' `COCOeval`, but for annotations with the id 0, which it takes for
+    unmatched.
+
+    Args:
+        inputs: the objects to compare
+        concept_count: how many concepts there are; AP is NaN for one without annotations
+        image_count: how many images there are
+    """
     are_keypoints = (
         inputs.annotations.keypoints is not None and inputs.predictions.keypoints is not None
     )
@@ -131,6 +141,7 @@ def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
 
 
 def metrics_of_tally(tally: CocoTally, are_keypoints: bool = False) -> CocoMetrics:
+    """The figures of what was counted, as `COCOeval.summarize` takes their means."""
     has_annotations = tally.positives > 0
     precision = np.where(has_annotations[:, None], tally.precision.mean(axis=-1), np.nan)
     recall = np.where(
@@ -148,6 +159,7 @@ def metrics_of_tally(tally: CocoTally, are_keypoints: bool = False) -> CocoMetri
 def tally_numpy(
     inputs: CocoInputs, concept_count: int, image_count: int, protocol: CocoProtocol = OBJECTS
 ) -> CocoTally:
+    """What is counted, without the native library."""
     inputs, rank = within_limit(inputs, concept_count, image_count, protocol)
     pairs = [
         np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)
@@ -201,6 +213,7 @@ def tally_pairs(
 
 
 def empty_tally(concept_count: int, protocol: CocoProtocol) -> CocoTally:
+    """The counts of no objects."""
     areas, caps = len(protocol.area_ranges), len(protocol.max_detections)
     return CocoTally(
         np.zeros((areas, len(IOUS), concept_count, len(RECALLS))),
@@ -368,6 +381,7 @@ def close_pairs(
 
 
 def annotation_areas(annotations: Annotations) -> Float64Array:
+    """Areas of objects in square pixels, float64 (n,)."""
     assert annotations.area is not None
     return annotations.area
 
@@ -381,6 +395,7 @@ def prediction_areas(predictions: Predictions) -> Float64Array:
 
 
 def is_outside_range(box_areas: Float64Array, min_area: float, max_area: float) -> BoolArray:
+    """Whether areas, in square pixels, are beyond a range; both of its ends belong to it."""
     return np.asarray((box_areas < min_area) | (box_areas > max_area))
 
 
@@ -436,6 +451,7 @@ def precision_at_recalls(
 
 
 def coco_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float | None]:
+    """The twelve figures of boxes and masks by the names that COCO gives them; None: undefined."""
     small, medium, large = 1, 2, 3
     return {
         "AP": mean_valid(precision[0]),
@@ -454,6 +470,7 @@ def coco_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float
 
 
 def keypoint_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float | None]:
+    """The ten figures of keypoints by the names that COCO gives them; None if undefined."""
     medium, large = 1, 2
     return {
         "AP": mean_valid(precision[0]),

@@ -57,14 +57,17 @@ def ratio(numerator: float, denominator: float) -> float | None:
 
 
 def precision(tp: int, fp: int) -> float | None:
+    """TP / (TP + FP); None without predictions."""
     return ratio(tp, tp + fp)
 
 
 def recall(tp: int, fn: int) -> float | None:
+    """TP / (TP + FN); None without annotations."""
     return ratio(tp, tp + fn)
 
 
 def f1(tp: int, fp: int, fn: int) -> float | None:
+    """The harmonic mean of precision and recall; None without any item."""
     return ratio(2 * tp, 2 * tp + fp + fn)
 
 
@@ -117,6 +120,12 @@ def histogram_of_rows(evaluation: Evaluation, rows: Int64Array, edges: Float64Ar
 
 
 def outcome_histogram(score: Float64Array, state: Int8Array, edges: Float64Array) -> Histogram:
+    """How many predictions are right, wrong and ignored in each bin of scores.
+
+    Args:
+        score, state: of each prediction
+        edges: float64 (bins + 1,), ascending; the last bin contains its upper edge
+    """
     right, wrong, total = (
         np.histogram(scores, edges)[0]
         for scores in (score[state == MATCHED], score[state == WRONG], score)

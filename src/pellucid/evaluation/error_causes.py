@@ -213,4 +213,5 @@ def image_pair_ious(
 def prediction_ious(
     evaluation: Evaluation, prediction_row: int, annotation_rows: Int64Array
 ) -> Float64Array:
+    """The IoU of a prediction with each of some annotations, float64 (n,)."""
     return pair_ious(evaluation, np.full(len(annotation_rows), prediction_row), annotation_rows)

@@ -120,6 +120,7 @@ class Evaluation:
 
     @cached_property
     def row_index(self) -> RowIndex:
+        """Rows by split and concept; those of the stored index, if there is one."""
         if self.index is not None:
             return self.index.row_index
         return build_row_index(
@@ -164,6 +165,7 @@ class Evaluation:
 
     @cached_property
     def matched(self) -> SortedRuns:
+        """The predictions that match an annotation, by split and concept, highest score first."""
         return self._build_runs(
             self.row_index.matched, self.row_index.matched_start, self.row_index.matched_index
         )
@@ -360,6 +362,12 @@ def build_evaluation(
 def reorder_predictions(
     predictions: Predictions, order: Int32Array, reuse_boxes: bool
 ) -> Predictions:
+    """Predictions in another order.
+
+    Args:
+        order: the row of each one in `predictions`
+        reuse_boxes: reorder the boxes in place, which saves their memory
+    """
     box = predictions.box
     if box is not None and reuse_boxes:
         for side in range(4):

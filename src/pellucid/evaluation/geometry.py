@@ -75,6 +75,7 @@ def masks_of_annotations(
 
 
 def image_sizes(images: Images, image_rows: Int32Array) -> tuple[Int32Array, Int32Array]:
+    """Height and width, in pixels, of the image of each row."""
     return images.height[image_rows], images.width[image_rows]
 
 

@@ -48,6 +48,7 @@ class RunAnnotations:
 
     @property
     def pointers(self) -> _native.AnnotationPointers:
+        """The columns as arguments of the native library."""
         return _native.AnnotationPointers(
             *(
                 _native.pointer(array)

@@ -129,6 +129,12 @@ def concat_steps(
     is_retained: BoolArray,
     new_steps: BestOverlapSteps | None,
 ) -> BestOverlapSteps | None:
+    """The best overlaps of the annotations that stay, then those of the new ones; None if either
+    has none.
+
+    Args:
+        is_retained: of each annotation of `retained_steps`
+    """
     if retained_steps is None or new_steps is None:
         return None
     is_retained_step = np.repeat(is_retained, np.diff(retained_steps.start))

@@ -61,6 +61,7 @@ SURE = 0.5
 
 
 def short_number(number: float) -> str:
+    """A coordinate with at most two decimals, and without zeros at its end."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
@@ -141,6 +142,7 @@ def trace_rings(edges: dict[Point, list[Point]]) -> Iterator[list[Point]]:
 
 
 def is_straight(first: Point, middle: Point, last: Point) -> bool:
+    """Whether three points are on one horizontal or vertical line."""
     return first[0] == middle[0] == last[0] or first[1] == middle[1] == last[1]
 
 

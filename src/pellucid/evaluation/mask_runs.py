@@ -127,6 +127,7 @@ class MaskMeasures(NamedTuple):
 
 
 def measure_masks(masks: Masks) -> MaskMeasures:
+    """The bounding box, area and number of pixels of each mask."""
     box, area = np.zeros((len(masks), 4)), np.zeros(len(masks))
     pixels = np.zeros(len(masks), np.int64)
     library = _native.library
@@ -157,6 +158,12 @@ def measure_masks(masks: Masks) -> MaskMeasures:
 
 
 def box_around(begins: Int64Array, ends: Int64Array, height: int) -> list[int]:
+    """The bounding box `[left, top, width, height]`, in pixels, of runs of a mask.
+
+    Args:
+        begins, ends: pixels in the order of columns; a run does not contain its end
+        height: of the image
+    """
     first_column, last_column = begins // height, (ends - 1) // height
     is_tall = first_column != last_column
     top = np.where(is_tall, 0, begins % height).min()
@@ -217,6 +224,7 @@ PARALLEL_ROWS = 1_000
 
 
 def even_spans(row_count: int) -> list[tuple[int, int]]:
+    """The first row, and the one behind the last, of the spans that are measured in parallel."""
     if row_count < PARALLEL_ROWS:
         return [(0, row_count)]
     edges = np.linspace(0, row_count, _native.MAX_CHUNKS + 1).astype(int).tolist()
@@ -224,6 +232,12 @@ def even_spans(row_count: int) -> list[tuple[int, int]]:
 
 
 def iou_of_counts(predicted: Sequence[int], annotated: Sequence[int], is_ignored: bool) -> float:
+    """The IoU of two masks of one image.
+
+    Args:
+        predicted, annotated: lengths of runs, as COCO has them
+        is_ignored: of the annotation: the intersection is divided by the area of the prediction
+    """
     begins, ends = object_runs(predicted)
     other_begins, other_ends = object_runs(annotated)
     covered = np.concatenate([[0], np.cumsum(other_ends - other_begins)])
@@ -251,6 +265,7 @@ def count_before(
 
 
 def contiguous(masks: Masks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The columns of masks as the native library reads them."""
     return (
         np.ascontiguousarray(masks.text),
         np.ascontiguousarray(masks.start),
@@ -293,6 +308,7 @@ OBJECTS_PER_CALL = 2_000
 
 
 def rasterize_native(objects: Sequence[Polygons], height: Int32Array, width: Int32Array) -> Masks:
+    """The masks of polygons, by the native library: see `rasterize`."""
     polygons = [np.asarray(polygon, float) for polygons in objects for polygon in polygons]
     polygon_start = offsets([len(polygons) for polygons in objects])
     point_start = offsets([len(polygon) // 2 for polygon in polygons])
@@ -322,6 +338,7 @@ def rasterize_native(objects: Sequence[Polygons], height: Int32Array, width: Int
 
 
 def offsets(lengths: Sequence[int]) -> Int64Array:
+    """Where each of several lists of these lengths begins in all of them; int64 (n + 1,)."""
     start = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=start[1:])
     return start

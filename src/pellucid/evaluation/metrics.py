@@ -126,6 +126,7 @@ def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Arr
 
 
 def optional_float(metric: float) -> float | None:
+    """The number; None for NaN."""
     return None if np.isnan(metric) else float(metric)
 
 
@@ -220,5 +221,6 @@ def overall_metrics(
 
 
 def mean_defined(metric_values: list[float | None]) -> float | None:
+    """The mean of the figures that are defined; None if there is none."""
     defined_values = [metric for metric in metric_values if metric is not None]
     return float(np.mean(defined_values)) if defined_values else None

@@ -85,6 +85,11 @@ def scored_predictions(
 def nearest_predictions(
     evaluation: Evaluation, annotation_rows: Int64Array, is_candidate: PairFilter
 ) -> tuple[Int64Array, Float64Array]:
+    """The prediction of highest IoU for each annotation, among candidates in its image.
+
+    Returns:
+        Rows of predictions, -1 for none, and the IoUs.
+    """
     return find_nearest(
         evaluation.annotations.image[annotation_rows],
         evaluation.row_index.prediction_image_start,
@@ -121,4 +126,5 @@ def find_nearest(
 
 
 def reject_distant(nearest: Int64Array, highest: Float64Array) -> tuple[Int64Array, Float64Array]:
+    """Rows with -1 in place of those whose IoU is below that of a badly placed object."""
     return np.where(highest >= MIN_LOCALIZATION_IOU, nearest, -1), highest

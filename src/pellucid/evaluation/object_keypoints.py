@@ -47,6 +47,7 @@ def default_sigmas(point_count: int) -> tuple[float, ...]:
 
 
 def default_skeleton(point_count: int) -> Skeleton:
+    """The links between the points: COCO's for as many points as a person has there, else none."""
     return COCO_SKELETON if point_count == len(COCO_SIGMAS) else ()
 
 

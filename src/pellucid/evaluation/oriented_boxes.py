@@ -45,6 +45,12 @@ def pairwise_oriented_iou(
 
 
 def oriented_iou(predicted: Sequence[float], annotated: Sequence[float], is_ignored: bool) -> float:
+    """The IoU of two oriented boxes.
+
+    Args:
+        predicted, annotated: corners `x, y, ...` in pixels
+        is_ignored: of the annotation: the intersection is divided by the area of the prediction
+    """
     own, other = corners_of(predicted), corners_of(annotated)
     if are_apart(own, other):
         return 0.0
@@ -54,6 +60,7 @@ def oriented_iou(predicted: Sequence[float], annotated: Sequence[float], is_igno
 
 
 def corners_of(numbers: Sequence[float]) -> list[Corner]:
+    """Pairs of `x, y, x, y, ...`."""
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -72,6 +79,7 @@ def side_of(start: Corner, end: Corner, point: Corner) -> float:
 
 
 def polygon_area(corners: Sequence[Corner]) -> float:
+    """The area of a convex polygon in square pixels; negative for corners in the opposite order."""
     twice = 0.0
     for corner, following in pairwise(corners[1:]):
         twice += side_of(corners[0], corner, following)

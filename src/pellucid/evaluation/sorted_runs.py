@@ -92,6 +92,7 @@ class SortedRuns:
     run_end: Int64Array
 
     def span(self, split: int, concept: int) -> tuple[int, int]:
+        """Where the run of a split and concept begins and ends."""
         return int(self.run_begin[split, concept]), int(self.run_end[split, concept])
 
     def split_span(self, split: int) -> tuple[int, int]:
@@ -103,9 +104,11 @@ class SortedRuns:
         )
 
     def lengths(self, split: int) -> Int64Array:
+        """How many rows each concept has in a split; int64 (concepts,)."""
         return np.asarray(self.run_end[split] - self.run_begin[split])
 
     def to_table_rows(self, positions: Int64Array) -> Int64Array:
+        """The rows of the table at positions in the runs."""
         return (
             positions
             if self.table_rows is None
@@ -366,5 +369,6 @@ def float_to_sortable(score: np.float64) -> int:
 
 
 def sortable_to_float(code: int) -> np.float64:
+    """The number with this code: the inverse of the codes that sort like their numbers."""
     bits = code & ~SIGN_BIT if code & SIGN_BIT else ~code & (2 * SIGN_BIT - 1)
     return np.uint64(bits).view(np.float64)

@@ -195,6 +195,12 @@ def pool_threshold(concept_predictions: list[ScoredPredictions]) -> Threshold | 
 def fallback_threshold(
     predictions: ScoredPredictions, shared_threshold: Threshold | None
 ) -> Threshold:
+    """The threshold of a concept without predictions: that of all concepts, or the default.
+
+    Args:
+        predictions: of the concept; only the number of its annotations counts
+        shared_threshold: the best one of all concepts, if there is one
+    """
     threshold, equivalent_range = (
         (shared_threshold.value, shared_threshold.equally_good)
         if shared_threshold

@@ -81,6 +81,7 @@ def claim_annotations(
 
 
 def widen_boxes(box: Float64Array | None, extra_pixels: float) -> Float64Array:
+    """Boxes with larger width and height: VOC counts the pixels of both corners as the object's."""
     assert box is not None
     return np.asarray(box + np.array([0, 0, extra_pixels, extra_pixels]))
 
